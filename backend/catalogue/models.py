@@ -1,0 +1,113 @@
+"""The tables. Times are UTC seconds since 1970 (SQLite keeps no time zone); JSON columns hold dumps of pydantic models."""
+
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from backend.catalogue.ids import new_id
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: JSON, list[dict[str, Any]]: JSON}  # noqa: RUF012
+
+
+class DatasetRow(Base):
+    """An imported set; ``key`` is its folder below the data folder, ``info`` a dump of ``simclr.datasets.DatasetInfo``."""
+
+    __tablename__ = "dataset"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    key: Mapped[str]
+    content_hash: Mapped[str] = mapped_column(unique=True)
+    info: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
+
+
+class EncoderRow(Base):
+    """An encoder file (safetensors) below the data folder, and where it comes from."""
+
+    __tablename__ = "encoder"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    origin: Mapped[str]  # pretrained | untrained | pixels
+    key: Mapped[str]
+    sha256: Mapped[str]
+    description: Mapped[dict[str, Any]]  # a dump of simclr.encoders' file header
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
+    created_at: Mapped[float]
+
+
+class JobRow(Base):
+    """A job: what was asked, who runs it, how far it is, how it ended. Changed only by ``backend.jobs.store``."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("job_by_state", "state", "created_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    name: Mapped[str]
+    state: Mapped[str]
+    desired: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
+    # The two tables name each other: a job may use an encoder, an encoder may come from a job.
+    encoder_id: Mapped[str | None] = mapped_column(ForeignKey("encoder.id", use_alter=True, name="job_encoder_fk"))
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    epoch: Mapped[int] = mapped_column(default=0)  # of the lease, not of training: +1 at every claim
+    owner: Mapped[str | None]
+    lease_until: Mapped[float | None]
+    not_before: Mapped[float] = mapped_column(default=0.0)
+    crashes: Mapped[int] = mapped_column(default=0)
+    progress: Mapped[dict[str, Any] | None]  # the latest simclr.events.Progress
+    result: Mapped[dict[str, Any] | None]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+
+class EventRow(Base):
+    """One numbered event of a job; ``seq`` starts at 1 without gaps and is the id of the stream."""
+
+    __tablename__ = "event"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[int]
+    kind: Mapped[str]  # state | log | progress | evaluation
+    data: Mapped[dict[str, Any]]
+    at: Mapped[float]
+
+
+class BankRow(Base):
+    """The embeddings of a data set under an encoder: one row an image, in the set's order."""
+
+    __tablename__ = "bank"
+    __table_args__ = (UniqueConstraint("encoder_id", "dataset_id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    encoder_id: Mapped[str] = mapped_column(ForeignKey("encoder.id"))
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id"))
+    key: Mapped[str]
+    feature_dim: Mapped[int]
+    created_at: Mapped[float]
+
+
+class ResultRow(Base):
+    """What a transfer job found; ``content`` is a dump of ``simclr.results.TransferResult``."""
+
+    __tablename__ = "result"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id"), unique=True)
+    encoder_id: Mapped[str] = mapped_column(ForeignKey("encoder.id"))
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
+    strategy: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    created_at: Mapped[float]

@@ -1,0 +1,1 @@
+"""The launcher: starts Redis, worker and API, watches over them, and stops them in order."""

@@ -1,0 +1,94 @@
+"""Deployment facts, read from the environment once and passed in; an experiment's choices are in ``simclr.config``."""
+
+import ipaddress
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "SIMCLR_LAB_"
+
+
+class Settings(BaseSettings):
+    """Every setting of a deployment; the environment variable is the name in capitals after ``SIMCLR_LAB_``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    data: Path = Field(
+        Path("~/.simclr-lab"), description="Folder that holds everything: catalogue, images, encoders, jobs."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; any but loopback needs TOKEN.")
+    port: int = Field(8765, ge=1, le=65535, description="Port to listen on.")
+    token: SecretStr | None = Field(
+        None, description="Access token; made at first start and kept in the data folder if absent."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Further names, comma-separated, under which people reach the lab, such as lab.example.org:8765.",
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy address of the catalogue; default: SQLite in the data folder."
+    )
+    redis_url: str | None = Field(
+        None, description="Address of the Redis that carries wake-ups; default: a private one is started."
+    )
+    max_upload_mib: int = Field(2048, ge=1, description="Largest upload accepted, in MiB.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_hosts(cls, values: dict[str, object]) -> dict[str, object]:
+        hosts = values.get("allowed_hosts")
+        if isinstance(hosts, str):
+            values = {**values, "allowed_hosts": tuple(h.strip() for h in hosts.split(",") if h.strip())}
+        return values
+
+    @model_validator(mode="after")
+    def _strangers_need_the_operators_token(self) -> Self:
+        if not self.is_loopback and (self.token is None or len(self.token.get_secret_value()) < 16):
+            raise ValueError(
+                f"{PREFIX}HOST={self.host} can be reached from other machines: set {PREFIX}TOKEN to a secret of "
+                "16 characters or more, or listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @cached_property
+    def data_folder(self) -> Path:
+        return self.data.expanduser().resolve()
+
+    @property
+    def catalogue_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_folder / 'catalogue.sqlite'}"
+
+    @property
+    def origin_hosts(self) -> frozenset[str]:
+        """Exact values of the Host header that are answered."""
+        own = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]", self.host)}
+        return frozenset(own | set(self.allowed_hosts))
+
+    @cached_property
+    def access_token(self) -> str:
+        """The operator's token, or the one kept in the data folder, made on first use and readable by its owner only."""
+        if self.token is not None:
+            return self.token.get_secret_value()
+        path = self.data_folder / "token"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text(encoding="ascii").strip()
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32))
+        return path.read_text(encoding="ascii").strip()

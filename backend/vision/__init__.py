@@ -1,0 +1,1 @@
+"""Previews and encoding of uploaded images, in a child process that holds torch and may die."""

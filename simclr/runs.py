@@ -1,0 +1,88 @@
+"""The run directory: the only module that knows its file names. Files appear by rename, the manifest last."""
+
+import hashlib
+import json
+import os
+import platform
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+ENCODER = "encoder.safetensors"
+CONFIG = "config.json"
+RESULT = "result.json"
+MANIFEST = "manifest.json"
+FEATURES = "features.npy"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary sibling of ``path`` to write to; on success it is synced and takes ``path``'s place, on failure it vanishes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: NumPy appends ".npy" to names that lack it.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: BaseModel | dict[str, Any]) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never a part."""
+    text = content.model_dump_json(indent=2) if isinstance(content, BaseModel) else json.dumps(content, indent=2)
+    with writing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment's folder: configuration, what it made, what it found, and a manifest that says the folder is complete."""
+
+    path: Path
+
+    @property
+    def encoder(self) -> Path:
+        return self.path / ENCODER
+
+    @property
+    def features(self) -> Path:
+        return self.path / FEATURES
+
+    @property
+    def is_complete(self) -> bool:
+        return (self.path / MANIFEST).exists()
+
+    def begin(self, config: BaseModel, **facts: str) -> None:
+        """Record what is about to be done: the config, and facts such as the data set's content hash."""
+        write_json(self.path / CONFIG, {"config": config.model_dump(mode="json"), **facts})
+
+    def finish(self, result: BaseModel) -> None:
+        """Record the result, then the manifest with the hash of every file and the versions that made them."""
+        write_json(self.path / RESULT, result)
+        files = sorted(
+            p for p in self.path.iterdir() if p.is_file() and p.name != MANIFEST and not p.name.startswith(".")
+        )
+        write_json(
+            self.path / MANIFEST,
+            {
+                "files": {p.name: sha256_of(p) for p in files},
+                "versions": {name: version(name) for name in ("simclr-lab", "torch", "pytorch-lightning", "numpy")},
+                "python": platform.python_version(),
+                "machine": platform.machine(),
+            },
+        )
