@@ -1,0 +1,30 @@
+"""All routes below /api; each noun has its module."""
+
+from fastapi import APIRouter
+
+from backend.api import (
+    augmentations,
+    configs,
+    datasets,
+    encoders,
+    health,
+    images,
+    jobs,
+    results,
+    search,
+    session,
+    system,
+)
+from backend.errors import ErrorOut
+
+NOUNS = (
+    health, session, system, configs, datasets, images, augmentations, jobs, encoders, search, results,
+)  # fmt: skip
+
+
+def api_router() -> APIRouter:
+    """A router with every noun; refusals of every route are described once."""
+    router = APIRouter(prefix="/api", responses={"4XX": {"model": ErrorOut}, "5XX": {"model": ErrorOut}})
+    for noun in NOUNS:
+        router.include_router(noun.router)
+    return router
