@@ -9,7 +9,8 @@ from backend.catalogue.ids import new_id
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {dict[str, Any]: JSON, list[dict[str, Any]]: JSON}  # noqa: RUF012
+    # Without none_as_null an absent value would be stored as the JSON text "null", which SQL does not see as NULL.
+    type_annotation_map = {dict[str, Any]: JSON(none_as_null=True)}  # noqa: RUF012
 
 
 class DatasetRow(Base):
@@ -111,3 +112,15 @@ class ResultRow(Base):
     strategy: Mapped[str]
     content: Mapped[dict[str, Any]]
     created_at: Mapped[float]
+
+
+class WorkerRow(Base):
+    """A worker process that is, or was a moment ago, alive."""
+
+    __tablename__ = "worker"
+
+    id: Mapped[str] = mapped_column(primary_key=True)  # the owner that its jobs name
+    host: Mapped[str]
+    pid: Mapped[int]
+    device: Mapped[str | None]  # in words; None until its runner has looked
+    seen_at: Mapped[float]

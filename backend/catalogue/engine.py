@@ -1,0 +1,91 @@
+"""Opens the catalogue: one engine, short transactions, and a writer that never has to upgrade its lock.
+
+SQLite lets one connection write at a time. A transaction that reads first and writes later would have to upgrade its lock
+and may be refused at once, whatever the busy timeout; therefore ``writing`` begins with ``BEGIN IMMEDIATE``.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Float, create_engine, event, func, select, text
+from sqlalchemy.orm import Session
+
+from backend.settings import Settings
+
+BUSY_TIMEOUT_MS = 5000
+BEGIN = "catalogue_begin"
+
+Clock = Callable[[Session], float]
+
+
+def database_clock(session: Session) -> float:
+    """UTC seconds since 1970 as the database sees them, so that all writers share one clock."""
+    if session.get_bind().dialect.name == "sqlite":
+        # unixepoch('subsec') came with SQLite 3.42; Debian 12 ships 3.40.
+        return float(session.scalar(text("SELECT (julianday('now') - 2440587.5) * 86400.0")) or 0.0)
+    return float(session.scalar(select(func.extract("epoch", func.clock_timestamp()).cast(Float))) or 0.0)
+
+
+def now(session: Session) -> float:
+    """The time by the clock that the session was opened with."""
+    clock: Clock = session.info["clock"]
+    return clock(session)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The door to the tables. ``clock`` is replaced only by tests that move time."""
+
+    engine: Engine
+    clock: Clock = database_clock
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session over one consistent snapshot; whatever is changed in it is thrown away."""
+        with self._session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session in one write transaction, committed at the end of the block, rolled back if the block raises."""
+        with self._session(self.engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _session(self, engine: Engine) -> Session:
+        # Rows stay readable after the block, without another query.
+        return Session(engine, expire_on_commit=False, info={"clock": self.clock})
+
+
+def open_catalogue(settings: Settings, *, clock: Clock = database_clock) -> Catalogue:
+    """Open the catalogue of a deployment; its folder is made if absent, its tables are not (see ``upgrade``)."""
+    return open_url(settings.catalogue_url, clock=clock)
+
+
+def open_url(url: str, *, clock: Clock = database_clock) -> Catalogue:
+    """Open the catalogue at a SQLAlchemy address."""
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        if engine.url.database:
+            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return Catalogue(engine, clock)
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late and is never IMMEDIATE
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # FULL syncs the log at every commit: an accepted job survives a power cut. Writers commit about once a second.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))

@@ -1,0 +1,107 @@
+"""What is read from the catalogue: short questions, newest first where there is an order."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.catalogue.models import BankRow, DatasetRow, EncoderRow, EventRow, JobRow, ResultRow, WorkerRow
+
+
+def datasets(session: Session) -> Sequence[DatasetRow]:
+    return session.scalars(select(DatasetRow).order_by(DatasetRow.id.desc())).all()
+
+
+def dataset(session: Session, dataset_id: str) -> DatasetRow | None:
+    return session.get(DatasetRow, dataset_id)
+
+
+def dataset_with_content(session: Session, content_hash: str) -> DatasetRow | None:
+    """The set that holds exactly these images, labels and splits."""
+    return session.scalar(select(DatasetRow).where(DatasetRow.content_hash == content_hash))
+
+
+def encoders(session: Session) -> Sequence[EncoderRow]:
+    return session.scalars(select(EncoderRow).order_by(EncoderRow.id.desc())).all()
+
+
+def encoder(session: Session, encoder_id: str) -> EncoderRow | None:
+    return session.get(EncoderRow, encoder_id)
+
+
+def encoder_with_content(session: Session, sha256: str) -> EncoderRow | None:
+    """The encoder whose file has this digest."""
+    return session.scalar(select(EncoderRow).where(EncoderRow.sha256 == sha256).limit(1))
+
+
+def encoders_made_by(session: Session, job_ids: Iterable[str]) -> dict[str, str]:
+    """Encoder id by job id, for the jobs among ``job_ids`` that made one."""
+    wanted = list(job_ids)
+    rows = session.execute(select(EncoderRow.job_id, EncoderRow.id).where(EncoderRow.job_id.in_(wanted)))
+    return {job_id: encoder_id for job_id, encoder_id in rows if job_id is not None}
+
+
+def embedded_datasets(session: Session) -> dict[str, list[str]]:
+    """Ids of the data sets that each encoder has embedded, by encoder id."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for encoder_id, dataset_id in session.execute(
+        select(BankRow.encoder_id, BankRow.dataset_id).order_by(BankRow.dataset_id)
+    ):
+        found[encoder_id].append(dataset_id)
+    return dict(found)
+
+
+def bank(session: Session, encoder_id: str, dataset_id: str) -> BankRow | None:
+    """The embeddings of a data set under an encoder, where they were made."""
+    return session.scalar(select(BankRow).where(BankRow.encoder_id == encoder_id, BankRow.dataset_id == dataset_id))
+
+
+def jobs(session: Session, *, state: str | None = None, kind: str | None = None, limit: int = 100) -> Sequence[JobRow]:
+    statement = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+    if state is not None:
+        statement = statement.where(JobRow.state == state)
+    if kind is not None:
+        statement = statement.where(JobRow.kind == kind)
+    return session.scalars(statement).all()
+
+
+def job(session: Session, job_id: str) -> JobRow | None:
+    return session.get(JobRow, job_id)
+
+
+def job_with_key(session: Session, idempotency_key: str) -> JobRow | None:
+    """The job that was submitted with this idempotency key."""
+    return session.scalar(select(JobRow).where(JobRow.idempotency_key == idempotency_key))
+
+
+def job_counts(session: Session) -> dict[str, int]:
+    """Number of jobs by state; states without jobs are absent."""
+    return dict(session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).tuples().all())
+
+
+def events_after(session: Session, job_id: str, seq: int, *, limit: int = 500) -> Sequence[EventRow]:
+    """A job's events with a number above ``seq``, ascending, without gaps."""
+    return session.scalars(
+        select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
+    ).all()
+
+
+def results(session: Session, *, dataset_id: str | None = None) -> Sequence[tuple[ResultRow, EncoderRow, DatasetRow]]:
+    """Results with the encoder and the data set that they are about."""
+    statement = (
+        select(ResultRow, EncoderRow, DatasetRow)
+        .join(EncoderRow, ResultRow.encoder_id == EncoderRow.id)
+        .join(DatasetRow, ResultRow.dataset_id == DatasetRow.id)
+        .order_by(ResultRow.id.desc())
+    )
+    if dataset_id is not None:
+        statement = statement.where(ResultRow.dataset_id == dataset_id)
+    return [(result, encoder, dataset) for result, encoder, dataset in session.execute(statement)]
+
+
+def workers_seen_since(session: Session, moment: float) -> Sequence[WorkerRow]:
+    """Workers that said they are alive at ``moment`` (UTC seconds) or later, the latest first."""
+    return session.scalars(
+        select(WorkerRow).where(WorkerRow.seen_at >= moment).order_by(WorkerRow.seen_at.desc())
+    ).all()

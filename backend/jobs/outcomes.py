@@ -1,0 +1,57 @@
+"""How an attempt at a job can end: what the worker hands to ``store.settle``."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from simclr.results import EmbedResult, PretrainResult, TransferResult
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file that the job made, to be known to the catalogue from now on.
+
+    Attributes:
+        key: Its path below the data folder.
+        sha256: Digest of its bytes.
+        description: For an encoder: a dump of its file header.
+    """
+
+    key: str
+    sha256: str
+    description: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """The work is done. ``artefact`` is the encoder of a pretraining or the features of an embedding, else None."""
+
+    result: PretrainResult | TransferResult | EmbedResult
+    artefact: Artefact | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Another attempt would end the same way: bad config or data, a full disk, too little memory."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """The process died or hung; the job is tried again until it has crashed too often."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """A person asked for it."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """The worker is being stopped; the job waits for the next one and no crash is counted."""
+
+
+Outcome = Succeeded | Failed | Crashed | Cancelled | Released

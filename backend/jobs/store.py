@@ -1,0 +1,341 @@
+"""The life of a job as statements on its row: submit, claim, renew, progress, settle, cancel and sweep.
+
+Nothing else writes jobs or events. Whoever runs a job holds it by the lease's epoch, which every claim raises by one; renew,
+progress and settle name the epoch and change nothing when it is stale. Times come from the catalogue's clock: a wrong clock
+changes when something happens, never whether it is right. Every function works inside the caller's ``Catalogue.writing``.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from backend.catalogue import queries
+from backend.catalogue.engine import now
+from backend.catalogue.models import BankRow, DatasetRow, EncoderRow, EventRow, JobRow, ResultRow
+from backend.jobs.outcomes import Artefact, Cancelled, Crashed, Failed, Outcome, Released, Succeeded
+from backend.jobs.states import MOVES, Desired, Kind, State
+from backend.jobs.timing import Timing
+from simclr.events import Event, Progress
+from simclr.results import EmbedResult, PretrainResult, TransferResult
+
+QUEUE_LIMIT = 100
+DEFAULT = Timing()
+
+STARTED = "The job has started."
+CANCELLING = "Cancelling: the job stops at its next step."
+CANCELLED = "The job was cancelled."
+RELEASED = "The lab was stopped; the job will start again from the beginning when it is back."
+SILENT = "The worker that ran this job fell silent"
+
+
+class QueueFull(Exception):
+    """So many jobs wait already that another one is refused."""
+
+
+class IllegalMove(Exception):
+    """A move that ``states.MOVES`` does not know: a mistake in this module."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a person asks for. ``config`` is a dump of the job's config; without ``name`` one is made up."""
+
+    kind: Kind
+    dataset_id: str
+    config: dict[str, Any]
+    encoder_id: str | None = None
+    name: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to run a job, good as long as its epoch is. Keys are paths below the data folder."""
+
+    job_id: str
+    epoch: int
+    kind: Kind
+    config: dict[str, Any]
+    dataset_key: str
+    encoder_key: str | None
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did with jobs whose lease had lapsed, and how many jobs could be claimed at once."""
+
+    requeued: int
+    ended: int
+    waiting: int
+
+
+def submit(session: Session, submission: Submission) -> JobRow:
+    """Queue a job, or return the one that was submitted with the same idempotency key.
+
+    Raises:
+        QueueFull: ``QUEUE_LIMIT`` jobs are waiting.
+        IntegrityError: the data set or the encoder does not exist.
+    """
+    if (key := submission.idempotency_key) and (known := queries.job_with_key(session, key)):
+        return known
+    waiting = session.scalar(select(func.count()).where(JobRow.state == State.QUEUED)) or 0
+    if waiting >= QUEUE_LIMIT:
+        raise QueueFull(f"{waiting} jobs are waiting already: wait until some have run, or cancel some")
+    job = JobRow(
+        kind=submission.kind,
+        name=submission.name or _name_for(session, submission),
+        state=State.QUEUED,
+        desired=Desired.RUN,
+        config=submission.config,
+        dataset_id=submission.dataset_id,
+        encoder_id=submission.encoder_id,
+        idempotency_key=submission.idempotency_key,
+        created_at=now(session),
+    )
+    try:
+        with session.begin_nested():
+            session.add(job)
+    except IntegrityError:
+        # On PostgreSQL another submission with the same key may have come first since we looked.
+        if key and (known := queries.job_with_key(session, key)):
+            return known
+        raise
+    _tell_state(session, job, "Waiting for a worker.")
+    return job
+
+
+def claim(session: Session, owner: str, timing: Timing = DEFAULT) -> Claim | None:
+    """Take the oldest job that may run; None when there is none."""
+    moment = now(session)
+    oldest = (
+        select(JobRow.id)
+        .where(_is_claimable(moment))
+        .order_by(JobRow.created_at, JobRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    job = session.scalar(
+        update(JobRow)
+        .where(JobRow.id == oldest.scalar_subquery(), _is_claimable(moment))
+        .values(epoch=JobRow.epoch + 1, owner=owner, lease_until=moment + timing.lease_s)
+        .returning(JobRow),
+        execution_options={"populate_existing": True},
+    )
+    if job is None:
+        return None
+    job.started_at = moment
+    job.progress = None
+    _move(session, job, State.RUNNING, STARTED)
+    dataset = session.get_one(DatasetRow, job.dataset_id)
+    encoder = session.get_one(EncoderRow, job.encoder_id) if job.encoder_id else None
+    return Claim(
+        job_id=job.id,
+        epoch=job.epoch,
+        kind=Kind(job.kind),
+        config=job.config,
+        dataset_key=dataset.key,
+        encoder_key=encoder.key if encoder else None,
+    )
+
+
+def claimable(session: Session) -> int:
+    """How many jobs ``claim`` could take now."""
+    return session.scalar(select(func.count()).where(_is_claimable(now(session)))) or 0
+
+
+def desired(session: Session, job_id: str, epoch: int) -> Desired | None:
+    """What is wanted of a running job, without touching its lease; None when the epoch is stale."""
+    value = session.scalar(select(JobRow.desired).where(_is_held(job_id, epoch)))
+    return Desired(value) if value is not None else None
+
+
+def renew(session: Session, job_id: str, epoch: int, timing: Timing = DEFAULT) -> Desired | None:
+    """Extend the lease and learn what is wanted of the job; None when the epoch is stale: stop working at once."""
+    job = _hold(session, job_id, epoch, timing)
+    return Desired(job.desired) if job is not None else None
+
+
+def progress(session: Session, job_id: str, epoch: int, events: Iterable[Event], timing: Timing = DEFAULT) -> bool:
+    """Record what the job told, and extend its lease; False, and nothing recorded, when the epoch is stale."""
+    job = _hold(session, job_id, epoch, timing)
+    if job is None:
+        return False
+    for event in events:
+        payload = _dump(event)
+        kind = payload.pop("kind")
+        _tell(session, job, kind, payload)
+        if isinstance(event, Progress):
+            job.progress = payload
+    return True
+
+
+def settle(session: Session, job_id: str, epoch: int, outcome: Outcome, timing: Timing = DEFAULT) -> bool:
+    """End this attempt: state, result, what it made and the last event in one transaction; False when the epoch is stale."""
+    job = _hold(session, job_id, epoch, timing)
+    if job is None:
+        return False
+    is_unwanted = job.desired == Desired.CANCEL
+    match outcome:
+        case Succeeded(result, artefact):
+            job.result = _dump(result)
+            _record(session, job, result, artefact)
+            _move(session, job, State.SUCCEEDED, "The job is done.")
+        case Failed(code, message):
+            _fail(session, job, code, message)
+        case Crashed(message):
+            _crash(session, job, message, timing)
+        case Released() if not is_unwanted:
+            _move(session, job, State.QUEUED, RELEASED)
+        case Cancelled() | Released():
+            _move(session, job, State.CANCELLED, CANCELLED)
+    return True
+
+
+def request_cancel(session: Session, job_id: str) -> bool:
+    """Cancel a job: at once when it waits, through its worker when it runs; False when it is over, or unknown."""
+    job = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
+    if job is None or State(job.state).is_terminal:
+        return False
+    asked_before = job.desired == Desired.CANCEL
+    job.desired = Desired.CANCEL
+    if job.state != State.RUNNING:
+        _move(session, job, State.CANCELLED, CANCELLED)
+    elif not asked_before:
+        _tell_state(session, job, CANCELLING)
+    return True
+
+
+def sweep(session: Session, timing: Timing = DEFAULT) -> Swept:
+    """Take jobs from workers whose lease has lapsed: back into the queue, or to their end after too many crashes."""
+    lapsed = session.scalars(
+        select(JobRow)
+        .where(JobRow.state == State.RUNNING, JobRow.lease_until < now(session))
+        .with_for_update(skip_locked=True)
+    ).all()
+    for job in lapsed:
+        _crash(session, job, SILENT, timing)
+    requeued = sum(job.state == State.QUEUED for job in lapsed)
+    return Swept(requeued=requeued, ended=len(lapsed) - requeued, waiting=claimable(session))
+
+
+def _is_claimable(moment: float) -> ColumnElement[bool]:
+    return and_(JobRow.state == State.QUEUED, JobRow.desired == Desired.RUN, JobRow.not_before <= moment)
+
+
+def _is_held(job_id: str, epoch: int) -> ColumnElement[bool]:
+    return and_(JobRow.id == job_id, JobRow.epoch == epoch, JobRow.state == State.RUNNING)
+
+
+def _hold(session: Session, job_id: str, epoch: int, timing: Timing) -> JobRow | None:
+    """The fence: locks the job's row for the rest of the transaction if ``epoch`` still holds it."""
+    return session.scalar(
+        update(JobRow)
+        .where(_is_held(job_id, epoch))
+        .values(lease_until=now(session) + timing.lease_s)
+        .returning(JobRow),
+        execution_options={"populate_existing": True},
+    )
+
+
+def _move(session: Session, job: JobRow, target: State, message: str) -> None:
+    if target not in MOVES[State(job.state)]:
+        raise IllegalMove(f"job {job.id}: {job.state} → {target}")
+    job.state = target
+    if target is not State.RUNNING:
+        job.owner = None
+        job.lease_until = None
+    if target.is_terminal:
+        job.finished_at = now(session)
+    _tell_state(session, job, message)
+
+
+def _crash(session: Session, job: JobRow, message: str, timing: Timing) -> None:
+    if job.desired == Desired.CANCEL:
+        _move(session, job, State.CANCELLED, CANCELLED)
+        return
+    job.crashes += 1
+    if job.crashes >= timing.crashes_allowed:
+        _fail(session, job, "crashed", f"{message}. That was attempt {job.crashes} of {timing.crashes_allowed}.")
+        return
+    wait_s = timing.backoff_after(job.crashes)
+    job.not_before = now(session) + wait_s
+    attempt = f"attempt {job.crashes + 1} of {timing.crashes_allowed}"
+    _move(session, job, State.QUEUED, f"{message}. It starts again from the beginning in {wait_s:g} s, {attempt}.")
+
+
+def _fail(session: Session, job: JobRow, code: str, message: str) -> None:
+    job.error_code = code
+    job.error_message = message
+    _move(session, job, State.FAILED, message)
+
+
+def _record(
+    session: Session, job: JobRow, result: PretrainResult | TransferResult | EmbedResult, artefact: Artefact | None
+) -> None:
+    """Enter what the job made."""
+    about = {"job_id": job.id, "dataset_id": job.dataset_id, "created_at": now(session)}
+    match result:
+        case PretrainResult():
+            made = _needed(artefact, job)
+            session.add(
+                EncoderRow(
+                    **about,
+                    name=job.name,
+                    origin="pretrained",
+                    key=made.key,
+                    sha256=made.sha256,
+                    description=made.description,
+                )
+            )
+        case EmbedResult():
+            same = (BankRow.encoder_id == job.encoder_id, BankRow.dataset_id == job.dataset_id)
+            session.execute(delete(BankRow).where(*same))
+            session.add(
+                BankRow(
+                    **about,
+                    encoder_id=job.encoder_id,
+                    key=_needed(artefact, job).key,
+                    feature_dim=result.feature_dim,
+                )
+            )
+        case TransferResult():
+            session.add(ResultRow(**about, encoder_id=job.encoder_id, strategy=result.strategy, content=_dump(result)))
+
+
+def _needed(artefact: Artefact | None, job: JobRow) -> Artefact:
+    if artefact is None:
+        raise ValueError(f"job {job.id} ({job.kind}) succeeded without naming the file that it made")
+    return artefact
+
+
+def _tell_state(session: Session, job: JobRow, message: str) -> None:
+    _tell(session, job, "state", {"state": State(job.state).value, "message": message})
+
+
+def _tell(session: Session, job: JobRow, kind: str, data: dict[str, Any]) -> None:
+    """Append an event; the row lock that the caller holds on the job makes the next number ours."""
+    session.flush()
+    last = session.scalar(select(func.max(EventRow.seq)).where(EventRow.job_id == job.id)) or 0
+    session.add(EventRow(job_id=job.id, seq=last + 1, epoch=job.epoch, kind=kind, data=data, at=now(session)))
+
+
+def _dump(model: BaseModel) -> dict[str, Any]:
+    # Through text, because only there NaN becomes null.
+    dumped: dict[str, Any] = json.loads(model.model_dump_json())
+    return dumped
+
+
+def _name_for(session: Session, submission: Submission) -> str:
+    dataset = session.get(DatasetRow, submission.dataset_id)
+    place = dataset.name if dataset else submission.dataset_id
+    encoder = session.get(EncoderRow, submission.encoder_id) if submission.encoder_id else None
+    if encoder is None:
+        return f"{place}, {submission.config.get('epochs', 0)} epochs"
+    work = str(submission.config.get("strategy", submission.kind)).replace("_", " ")
+    return f"{work} of {encoder.name} on {place}"

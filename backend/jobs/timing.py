@@ -1,0 +1,38 @@
+"""How patient the lab is with jobs and workers; handed in, so that tests run the same code in seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Durations in seconds. Wrong ones cost time, never correctness: the lease's epoch guards every write.
+
+    Attributes:
+        lease_s: How long a job stays with a worker that has fallen silent. Longer than the catalogue may be locked (5 s).
+        renew_s: Pause between two renewals of the lease.
+        watch_s: Pause between two looks at what a person wants of the job.
+        progress_s: Least pause between two writes of progress.
+        sweep_s: Pause between two sweeps, and between two signs of life of a worker.
+        backoff_s: Wait before the second, third, … attempt at a job that crashed; the last one repeats.
+        crashes_allowed: A job that crashes this often has failed.
+        stop_grace_s: From SIGTERM to SIGKILL for a job that a person cancelled.
+        drain_grace_s: The same when the worker itself is stopped; people wait for that.
+        stall_s: A job that tells nothing for so long hangs and counts as crashed.
+        forget_worker_s: After so long a silence a worker's row is removed.
+    """
+
+    lease_s: float = 30.0
+    renew_s: float = 2.0
+    watch_s: float = 0.4
+    progress_s: float = 1.0
+    sweep_s: float = 5.0
+    backoff_s: tuple[float, ...] = (5.0, 30.0, 120.0)
+    crashes_allowed: int = 3
+    stop_grace_s: float = 10.0
+    drain_grace_s: float = 2.0
+    stall_s: float = 1800.0
+    forget_worker_s: float = 86400.0
+
+    def backoff_after(self, crashes: int) -> float:
+        """Wait after the ``crashes``-th crash, counted from 1."""
+        return self.backoff_s[min(crashes, len(self.backoff_s)) - 1]

@@ -1,0 +1,103 @@
+"""The catalogue opens anywhere, keeps what it accepted, and its writers queue instead of failing."""
+
+import threading
+
+import pytest
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from backend.catalogue.engine import Catalogue, now, open_catalogue
+from backend.catalogue.models import DatasetRow, JobRow
+from backend.catalogue.upgrade import upgrade
+from backend.settings import Settings
+
+
+def a_dataset(name: str = "digits", **changes: object) -> DatasetRow:
+    values = {"name": name, "key": f"datasets/{name}", "content_hash": name, "info": {}, "created_at": 0.0}
+    return DatasetRow(**{**values, **changes})
+
+
+def test_a_catalogue_is_made_in_a_folder_that_does_not_exist_yet(settings: Settings) -> None:
+    assert not settings.data_folder.exists()
+    opened = open_catalogue(settings)
+    upgrade(opened.engine)
+    with opened.reading() as session:
+        assert session.scalar(select(func.count()).select_from(JobRow)) == 0
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("busy_timeout", 5000), ("foreign_keys", 1), ("synchronous", 2)]
+)
+def test_every_connection_is_configured(catalogue: Catalogue, pragma: str, value: object) -> None:
+    with catalogue.reading() as session:
+        assert session.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def test_a_block_that_raises_leaves_nothing_behind(catalogue: Catalogue) -> None:
+    def write_and_fail() -> None:
+        with catalogue.writing() as session:
+            session.add(a_dataset())
+            session.flush()
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write_and_fail()
+    with catalogue.reading() as session:
+        assert session.scalar(select(func.count()).select_from(DatasetRow)) == 0
+
+
+def test_rows_stay_readable_after_their_block(catalogue: Catalogue) -> None:
+    with catalogue.writing() as session:
+        row = a_dataset()
+        session.add(row)
+    assert row.name == "digits"
+    assert len(row.id) == 26
+
+
+def test_a_row_that_points_nowhere_is_refused(catalogue: Catalogue) -> None:
+    with pytest.raises(IntegrityError), catalogue.writing() as session:
+        session.add(JobRow(kind="pretrain", name="", state="queued", desired="run", config={}, dataset_id="nowhere", created_at=0.0))  # fmt: skip  # noqa: E501
+
+
+def test_writers_that_read_before_they_write_queue_up_and_lose_nothing(catalogue: Catalogue) -> None:
+    with catalogue.writing() as session:
+        session.add(a_dataset(created_at=0.0))
+
+    def count_up() -> None:
+        for _ in range(25):
+            with catalogue.writing() as session:
+                before = session.scalars(select(DatasetRow.created_at)).one()
+                session.execute(update(DatasetRow).values(created_at=before + 1))
+
+    threads = [threading.Thread(target=count_up) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with catalogue.reading() as session:
+        assert session.scalars(select(DatasetRow.created_at)).one() == 100
+
+
+def test_readers_do_not_wait_for_a_writer(catalogue: Catalogue) -> None:
+    with catalogue.writing() as writer:
+        writer.add(a_dataset())
+        writer.flush()
+        with catalogue.reading() as reader:
+            assert reader.scalar(select(func.count()).select_from(DatasetRow)) == 0
+
+
+def test_the_clock_is_the_databases_unless_another_is_given(settings: Settings, catalogue: Catalogue) -> None:
+    import time
+
+    with catalogue.reading() as session:
+        assert now(session) == pytest.approx(time.time(), abs=2.0)
+
+    def noon(_session: Session) -> float:
+        return 43200.0
+
+    stopped = open_catalogue(settings, clock=noon)
+    with stopped.reading() as session:
+        assert now(session) == 43200.0
+    stopped.close()

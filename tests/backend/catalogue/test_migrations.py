@@ -1,0 +1,96 @@
+"""The migrations make exactly the tables of the models, once, whoever starts first."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from backend.catalogue import migrations
+from backend.catalogue.engine import Catalogue, open_catalogue
+from backend.catalogue.models import Base
+from backend.catalogue.upgrade import CatalogueTooNew, upgrade
+from backend.settings import Settings
+
+
+def shape_of(engine: Engine) -> dict[str, object]:
+    """Columns, keys and indexes of every table, as the database tells them."""
+    inspector = inspect(engine)
+    return {
+        table: (
+            [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)],
+            inspector.get_pk_constraint(table)["constrained_columns"],
+            sorted((k["constrained_columns"], k["referred_table"]) for k in inspector.get_foreign_keys(table)),
+            sorted(u["column_names"] for u in inspector.get_unique_constraints(table)),
+            sorted((i["name"] or "", i["column_names"]) for i in inspector.get_indexes(table)),
+        )
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def test_migrating_an_empty_file_gives_the_tables_of_the_models(catalogue: Catalogue) -> None:
+    from_models = create_engine("sqlite://")
+    Base.metadata.create_all(from_models)
+    assert shape_of(catalogue.engine) == shape_of(from_models)
+    with catalogue.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_the_head_that_a_start_compares_with_is_the_newest_step() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
+
+
+def test_upgrading_twice_changes_nothing(catalogue: Catalogue) -> None:
+    before = shape_of(catalogue.engine)
+    upgrade(catalogue.engine)
+    assert shape_of(catalogue.engine) == before
+
+
+def test_a_start_with_tables_up_to_date_does_not_load_alembic(catalogue: Catalogue, settings: Settings) -> None:
+    script = (
+        "import sys, time; from backend.catalogue.engine import open_catalogue;"
+        "from backend.catalogue.upgrade import upgrade; from backend.settings import Settings;"
+        "start = time.monotonic(); upgrade(open_catalogue(Settings()).engine);"
+        "print('alembic' in sys.modules, time.monotonic() - start)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"SIMCLR_LAB_DATA": str(settings.data_folder)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded, seconds = done.stdout.split()
+    assert loaded == "False"
+    assert float(seconds) < 0.4
+
+
+def test_four_processes_that_start_at_once_migrate_once(settings: Settings) -> None:
+    start_at = time.time() + 1.5
+    script = (
+        "import time; from backend.catalogue.engine import open_catalogue;"
+        "from backend.catalogue.upgrade import upgrade; from backend.settings import Settings;"
+        f"time.sleep(max(0, {start_at} - time.time())); upgrade(open_catalogue(Settings()).engine)"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script], env={"SIMCLR_LAB_DATA": str(settings.data_folder)})
+        for _ in range(4)
+    ]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0, 0]
+    opened = open_catalogue(settings)
+    assert "job" in inspect(opened.engine).get_table_names()
+    opened.close()
+
+
+def test_a_catalogue_from_a_newer_lab_is_left_alone(catalogue: Catalogue) -> None:
+    with catalogue.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(CatalogueTooNew, match="9999"):
+        upgrade(catalogue.engine)

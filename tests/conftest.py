@@ -1,0 +1,25 @@
+"""Fixtures that several parts share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.catalogue.engine import Catalogue, open_catalogue
+from backend.catalogue.upgrade import upgrade
+from backend.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A deployment whose data folder does not exist yet."""
+    return Settings(data=tmp_path / "data")
+
+
+@pytest.fixture
+def catalogue(settings: Settings) -> Iterator[Catalogue]:
+    """An empty catalogue in a file, as a new deployment has it."""
+    opened = open_catalogue(settings)
+    upgrade(opened.engine)
+    yield opened
+    opened.close()
