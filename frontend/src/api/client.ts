@@ -1,0 +1,176 @@
+/** The API's routes as functions: typed arguments in, data out, an ApiError otherwise. */
+import createClient from 'openapi-fetch';
+import type { ConfigSchema } from '../lib/configForm';
+import { errorFrom } from './errors';
+import type { paths } from './schema';
+import type {
+  AugmentConfig,
+  BuiltinSource,
+  DatasetOut,
+  EncoderOut,
+  ImageOut,
+  JobIn,
+  JobOut,
+  Pair,
+  ResultOut,
+  SearchOut,
+  Split,
+  Strategy,
+  SystemOut,
+} from './types';
+
+/** The schemas of every config; OpenAPI says only that they are objects. */
+export interface Configs {
+  augment: ConfigSchema;
+  pretrain: ConfigSchema;
+  transfer: Record<Strategy, ConfigSchema>;
+  embed: ConfigSchema;
+}
+
+// fetch is looked up at every call, so that a test may stand in for it.
+const http = createClient<paths>({
+  baseUrl: globalThis.location.origin,
+  fetch: (request) => globalThis.fetch(request),
+});
+
+let onSignedOut: () => void = () => undefined;
+
+/** Calls `listener` whenever the lab says that nobody is signed in. */
+export function whenSignedOut(listener: () => void): void {
+  onSignedOut = listener;
+}
+
+async function data<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await answer;
+  if (!response.ok) {
+    if (response.status === 401) onSignedOut();
+    throw errorFrom(response.status, error);
+  }
+  return data as T;
+}
+
+export async function readSession(): Promise<void> {
+  await data(http.GET('/api/session'));
+}
+
+export async function signIn(token: string): Promise<void> {
+  await data(http.POST('/api/session', { body: { token } }));
+}
+
+export async function signOut(): Promise<void> {
+  await data(http.DELETE('/api/session'));
+}
+
+export function readSystem(): Promise<SystemOut> {
+  return data(http.GET('/api/system'));
+}
+
+export async function readConfigs(): Promise<Configs> {
+  return (await data(http.GET('/api/configs'))) as Configs;
+}
+
+export async function listDatasets(): Promise<DatasetOut[]> {
+  return (await data(http.GET('/api/datasets'))).items;
+}
+
+export function readDataset(dataset_id: string): Promise<DatasetOut> {
+  return data(http.GET('/api/datasets/{dataset_id}', { params: { path: { dataset_id } } }));
+}
+
+export function addBuiltin(source: BuiltinSource): Promise<DatasetOut> {
+  return data(http.POST('/api/datasets/builtin', { body: { source } }));
+}
+
+export interface ImagesQuery {
+  split?: Split;
+  class_index?: number;
+  offset?: number;
+  limit?: number;
+}
+
+export function listImages(
+  dataset_id: string,
+  query: ImagesQuery,
+  signal?: AbortSignal,
+): Promise<{ total: number; items: ImageOut[] }> {
+  const params = { path: { dataset_id }, query };
+  return data(http.GET('/api/datasets/{dataset_id}/images', { params, signal }));
+}
+
+/** Where an image's PNG is. It never changes, so the browser keeps it. */
+export function imageUrl(datasetId: string, index: number): string {
+  return `/api/datasets/${datasetId}/images/${index}`;
+}
+
+export interface PreviewRequest {
+  dataset_id: string;
+  indices: number[];
+  config: AugmentConfig;
+  seed: number;
+}
+
+export async function previewPairs(body: PreviewRequest, signal: AbortSignal): Promise<Pair[]> {
+  return (await data(http.POST('/api/augmentations/preview', { body, signal }))).pairs;
+}
+
+/** Submits a job; the same `key` sent again, such as by a second click, finds the same job. */
+export function submitJob(body: JobIn, key: string): Promise<JobOut> {
+  return data(http.POST('/api/jobs', { body, params: { header: { 'idempotency-key': key } } }));
+}
+
+export async function listJobs(limit: number): Promise<JobOut[]> {
+  return (await data(http.GET('/api/jobs', { params: { query: { limit } } }))).items;
+}
+
+export function readJob(job_id: string): Promise<JobOut> {
+  return data(http.GET('/api/jobs/{job_id}', { params: { path: { job_id } } }));
+}
+
+export function cancelJob(job_id: string): Promise<JobOut> {
+  return data(http.POST('/api/jobs/{job_id}/cancel', { params: { path: { job_id } } }));
+}
+
+export async function listEncoders(): Promise<EncoderOut[]> {
+  return (await data(http.GET('/api/encoders'))).items;
+}
+
+/** The same network as `like` with the random weights it would start from. */
+export function addUntrained(like: string, seed: number): Promise<EncoderOut> {
+  return data(http.POST('/api/encoders', { body: { origin: 'untrained', like, seed } }));
+}
+
+/** The encoder that is none: the pixels themselves. */
+export function addPixels(dataset_id: string): Promise<EncoderOut> {
+  return data(http.POST('/api/encoders', { body: { origin: 'pixels', dataset_id } }));
+}
+
+export interface SearchRequest {
+  encoder_id: string;
+  dataset_id: string;
+  k: number;
+}
+
+export function searchByImage(
+  request: SearchRequest,
+  image_index: number,
+  signal: AbortSignal,
+): Promise<SearchOut> {
+  return data(http.POST('/api/search', { body: { ...request, image_index }, signal }));
+}
+
+export function searchByUpload(query: SearchRequest, image: Blob, signal: AbortSignal): Promise<SearchOut> {
+  return data(
+    http.POST('/api/search/upload', {
+      params: { query },
+      // The body is the image itself; its type travels in the header.
+      body: image as unknown as string,
+      bodySerializer: (blob) => blob,
+      headers: { 'Content-Type': image.type || 'application/octet-stream' },
+      signal,
+    }),
+  );
+}
+
+export async function listResults(): Promise<ResultOut[]> {
+  return (await data(http.GET('/api/results'))).items;
+}

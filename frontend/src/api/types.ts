@@ -1,0 +1,38 @@
+/** The API's nouns under short names. Their shapes are generated from openapi.json, never written here. */
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+
+export type DatasetOut = Schemas['DatasetOut'];
+export type ImageOut = Schemas['ImageOut'];
+export type Split = ImageOut['split'];
+export type EncoderOut = Schemas['EncoderOut'];
+export type EncoderOrigin = EncoderOut['origin'];
+export type JobOut = Schemas['JobOut'];
+export type JobIn = Schemas['PretrainJobIn'] | Schemas['TransferJobIn'] | Schemas['EmbedJobIn'];
+export type JobState = Schemas['State'];
+export type JobKind = Schemas['Kind'];
+export type PretrainResult = Schemas['PretrainResult'];
+export type TransferResult = Schemas['TransferResult'];
+export type EmbedResult = Schemas['EmbedResult'];
+export type JobEvent =
+  Schemas['StateEvent'] | Schemas['LogEvent'] | Schemas['ProgressEvent'] | Schemas['EvaluationEvent'];
+export type ResultOut = Schemas['ResultOut'];
+export type Strategy = ResultOut['strategy'];
+export type Score = Schemas['Score'];
+export type SearchOut = Schemas['SearchOut'];
+export type Hit = Schemas['HitOut'];
+export type Pair = Schemas['PairOut'];
+export type SystemOut = Schemas['SystemOut'];
+export type BuiltinSource = Schemas['BuiltinIn']['source'];
+
+export type AugmentConfig = Schemas['AugmentConfig'];
+export type PretrainConfig = Schemas['PretrainConfig'];
+export type TransferConfig = Schemas['TransferJobIn']['config'];
+
+const TERMINAL: ReadonlySet<JobState> = new Set<JobState>(['succeeded', 'failed', 'cancelled']);
+
+/** Whether a job in this state has ended for good. */
+export function isTerminal(state: JobState | null): boolean {
+  return state !== null && TERMINAL.has(state);
+}

@@ -1,0 +1,6 @@
+/** A fresh idempotency key: a repeated request with the same key makes no second job. */
+export function freshKey(): string {
+  // crypto.randomUUID exists on https and localhost only; a lab may be reached over plain http on its own network.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

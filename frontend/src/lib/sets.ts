@@ -1,0 +1,66 @@
+/** Facts about an image set, computed from its counts. */
+import type { DatasetOut, Split } from '../api/types';
+
+export const SPLITS: readonly Split[] = ['train', 'val', 'test'];
+
+export const SPLIT_NAME: Record<Split, string> = { train: 'train', val: 'validation', test: 'test' };
+
+/** Labelled images of a class over all splits. */
+export function classTotal(dataset: DatasetOut, index: number): number {
+  return SPLITS.reduce((sum, split) => sum + (dataset.counts[split]?.[index] ?? 0), 0);
+}
+
+/** Images without a label in a split. */
+export function unlabelled(dataset: DatasetOut, split: Split): number {
+  const labelled = (dataset.counts[split] ?? []).reduce((sum, n) => sum + n, 0);
+  return (dataset.split_sizes[split] ?? 0) - labelled;
+}
+
+/** The precision that a search by chance would reach: the class's share of all other images. */
+export function chanceShare(dataset: DatasetOut, classIndex: number): number {
+  const others = dataset.n - 1;
+  return others > 0 ? Math.max(0, classTotal(dataset, classIndex) - 1) / others : 0;
+}
+
+/** `count` positions spread evenly over `n` images, so that a first look shows more than the first class. */
+export function spread(n: number, count: number): number[] {
+  const taken = Math.min(n, count);
+  return Array.from({ length: taken }, (_, i) => Math.floor(((i + 0.5) * n) / taken));
+}
+
+/** `count` different positions out of `n`, the same ones for the same seed. */
+export function sample(n: number, count: number, seed: number): number[] {
+  const random = mulberry32(seed);
+  const chosen = new Set<number>();
+  while (chosen.size < Math.min(n, count)) chosen.add(Math.floor(random() * n));
+  return [...chosen];
+}
+
+/** A small seeded generator of numbers in [0, 1) (Tommy Ettinger's mulberry32, public domain). */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** A new seed, small enough to read out loud. */
+export function freshSeed(): number {
+  return Math.floor(Math.random() * 100000);
+}
+
+export type ArchiveFormat = 'zip' | 'npz';
+
+/** The import format of a file by its name, or null when it is no archive we read. */
+export function archiveFormat(name: string): ArchiveFormat | null {
+  const ending = /\.(zip|npz)$/i.exec(name)?.[1]?.toLowerCase();
+  return ending === 'zip' || ending === 'npz' ? ending : null;
+}
+
+/** A set's name as its file suggests it: without folder and ending. */
+export function nameFromFile(fileName: string): string {
+  return fileName.replace(/^.*[/\\]/, '').replace(/\.(zip|npz)$/i, '') || 'images';
+}

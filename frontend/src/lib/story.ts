@@ -1,0 +1,134 @@
+/** A job as its events tell it: pure folding, so that a replayed or doubled event changes nothing. */
+import type { JobEvent, JobState } from '../api/types';
+
+export interface LossPoint {
+  step: number;
+  loss: number | null;
+}
+
+export interface EvaluationPoint {
+  step: number;
+  epoch: number;
+  accuracy: number;
+  n: number;
+}
+
+export interface LogLine {
+  seq: number;
+  at: number;
+  level: string;
+  message: string;
+}
+
+export interface Story {
+  /** Number of the last event told; events up to it are known. */
+  lastSeq: number;
+  state: JobState | null;
+  /** What the last state event said, such as why the job waits again. */
+  message: string;
+  step: number;
+  steps: number;
+  epoch: number;
+  epochs: number;
+  loss: number | null;
+  chance: number | null;
+  imagesPerS: number | null;
+  etaS: number | null;
+  losses: readonly LossPoint[];
+  evaluations: readonly EvaluationPoint[];
+  logs: readonly LogLine[];
+}
+
+export const UNTOLD: Story = {
+  lastSeq: 0,
+  state: null,
+  message: '',
+  step: 0,
+  steps: 0,
+  epoch: 0,
+  epochs: 0,
+  loss: null,
+  chance: null,
+  imagesPerS: null,
+  etaS: null,
+  losses: [],
+  evaluations: [],
+  logs: [],
+};
+
+/** A story being told: its lists may grow. */
+type Draft = Omit<Story, 'losses' | 'evaluations' | 'logs'> & {
+  losses: LossPoint[];
+  evaluations: EvaluationPoint[];
+  logs: LogLine[];
+};
+
+/** The story after `events`; those already told are passed over. `story` itself is left as it was. */
+export function tell(story: Story, events: readonly JobEvent[]): Story {
+  const fresh = events.filter((event) => event.seq > story.lastSeq);
+  if (fresh.length === 0) return story;
+  const next: Draft = {
+    ...story,
+    losses: [...story.losses],
+    evaluations: [...story.evaluations],
+    logs: [...story.logs],
+  };
+  for (const event of fresh) {
+    if (event.seq <= next.lastSeq) continue;
+    next.lastSeq = event.seq;
+    apply(next, event);
+  }
+  return next;
+}
+
+function apply(story: Draft, event: JobEvent): void {
+  switch (event.kind) {
+    case 'state':
+      story.state = event.state;
+      story.message = event.message ?? '';
+      break;
+    case 'log':
+      story.logs.push({ seq: event.seq, at: event.at, level: event.level, message: event.message });
+      break;
+    case 'evaluation':
+      story.evaluations = [
+        ...before(story.evaluations, event.step),
+        { step: event.step, epoch: event.epoch, accuracy: event.knn_accuracy, n: event.n },
+      ];
+      break;
+    case 'progress':
+      applyProgress(story, event);
+  }
+}
+
+function applyProgress(story: Draft, event: Extract<JobEvent, { kind: 'progress' }>): void {
+  if (event.step < story.step) {
+    // The job started again: what the lost attempt drew from here on never became part of the result.
+    story.losses = before(story.losses, event.step);
+    story.evaluations = before(story.evaluations, event.step);
+  }
+  story.step = event.step;
+  story.steps = event.steps;
+  story.epoch = event.epoch;
+  story.epochs = event.epochs;
+  story.loss = event.loss;
+  story.chance = event.chance ?? story.chance;
+  story.imagesPerS = event.images_per_s;
+  story.etaS = event.eta_s;
+  // Where nothing is trained there is neither loss nor chance; a loss of null beside a chance is one that diverged.
+  if (event.chance !== null || event.loss !== null) story.losses.push({ step: event.step, loss: event.loss });
+}
+
+function before<T extends { step: number }>(points: readonly T[], step: number): T[] {
+  return points.filter((point) => point.step < step);
+}
+
+/** Share of the work that is done, in [0, 1]. */
+export function shareDone(progress: { step: number; steps: number } | null | undefined): number {
+  return progress && progress.steps > 0 ? Math.min(1, progress.step / progress.steps) : 0;
+}
+
+/** Where the k-NN accuracy started, before anything was learned, or null while it is not known. */
+export function untrainedStart(evaluations: readonly EvaluationPoint[]): EvaluationPoint | null {
+  return evaluations.find((point) => point.epoch === 0) ?? null;
+}

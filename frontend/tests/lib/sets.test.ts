@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import type { DatasetOut } from '../../src/api/types';
+import { archiveFormat, chanceShare, nameFromFile, sample, spread, unlabelled } from '../../src/lib/sets';
+
+const set = {
+  n: 11,
+  split_sizes: { train: 8, val: 1, test: 2 },
+  counts: { train: [4, 2], val: [1, 0], test: [1, 1] },
+} as unknown as DatasetOut;
+
+describe('facts of an image set', () => {
+  it('counts the images without a label', () => {
+    expect(unlabelled(set, 'train')).toBe(2);
+    expect(unlabelled(set, 'test')).toBe(0);
+  });
+
+  it('takes the query itself out of what chance would find', () => {
+    expect(chanceShare(set, 0)).toBe(0.5); // 5 others of its class among 10 other images
+  });
+
+  it('spreads a first look over the whole set', () => {
+    expect(spread(100, 4)).toEqual([12, 37, 62, 87]);
+    expect(spread(2, 8)).toEqual([0, 1]);
+  });
+
+  it('draws the same different images for the same seed', () => {
+    expect(sample(1000, 20, 7)).toEqual(sample(1000, 20, 7));
+    expect(sample(1000, 20, 8)).not.toEqual(sample(1000, 20, 7));
+    expect(new Set(sample(25, 20, 7)).size).toBe(20);
+    expect(sample(3, 20, 7).sort()).toEqual([0, 1, 2]);
+  });
+
+  it('knows an archive by its name', () => {
+    expect(archiveFormat('Birds.ZIP')).toBe('zip');
+    expect(archiveFormat('bird.png')).toBeNull();
+    expect(nameFromFile('Birds v2.zip')).toBe('Birds v2');
+  });
+});

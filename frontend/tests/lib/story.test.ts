@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import type { JobEvent } from '../../src/api/types';
+import { shareDone, tell, untrainedStart, UNTOLD } from '../../src/lib/story';
+
+function progress(seq: number, step: number, loss: number | null): JobEvent {
+  return {
+    seq, at: seq, kind: 'progress', step, steps: 100, epoch: 1, epochs: 4, loss, chance: 6.2,
+    learning_rate: 0.001, images_per_s: 900, eta_s: 30,
+  }; // prettier-ignore
+}
+const running: JobEvent = { seq: 1, at: 1, kind: 'state', state: 'running', message: 'Started.' };
+function evaluation(seq: number, step: number, accuracy: number): JobEvent {
+  return {
+    seq,
+    at: seq,
+    kind: 'evaluation',
+    epoch: step === 0 ? 0 : 1,
+    step,
+    knn_accuracy: accuracy,
+    n: 500,
+  };
+}
+
+describe('the story of a job', () => {
+  it('tells the curve, the numbers and the state', () => {
+    const story = tell(UNTOLD, [running, evaluation(2, 0, 0.17), progress(3, 10, 5.9), progress(4, 20, 5.5)]);
+    expect(story.state).toBe('running');
+    expect(story.losses).toEqual([
+      { step: 10, loss: 5.9 },
+      { step: 20, loss: 5.5 },
+    ]);
+    expect(untrainedStart(story.evaluations)?.accuracy).toBe(0.17);
+    expect(shareDone(story)).toBe(0.2);
+    expect(story.chance).toBe(6.2);
+  });
+
+  it('does not change when events are told twice', () => {
+    const events = [running, progress(2, 10, 5.9)];
+    const once = tell(UNTOLD, events);
+    expect(tell(once, events)).toBe(once);
+    expect(tell(once, [...events, progress(3, 20, 5.5)]).losses).toHaveLength(2);
+  });
+
+  it('leaves the earlier story as it was', () => {
+    const first = tell(UNTOLD, [progress(1, 10, 5.9)]);
+    tell(first, [progress(2, 20, 5.5)]);
+    expect(first.losses).toHaveLength(1);
+  });
+
+  it('forgets the curve of a lost attempt when the job starts again', () => {
+    const lost = tell(UNTOLD, [running, evaluation(2, 0, 0.1), progress(3, 10, 5.9), progress(4, 80, 4.0)]);
+    const again = tell(lost, [progress(5, 10, 5.8), evaluation(6, 10, 0.2)]);
+    expect(again.losses).toEqual([{ step: 10, loss: 5.8 }]);
+    expect(again.evaluations.map(({ accuracy }) => accuracy)).toEqual([0.1, 0.2]);
+  });
+
+  it('keeps a loss that is no number as a gap', () => {
+    expect(tell(UNTOLD, [progress(1, 10, null)]).losses).toEqual([{ step: 10, loss: null }]);
+  });
+
+  it('draws no loss curve for work that trains nothing', () => {
+    const embedding = { ...progress(1, 5, null), chance: null } as JobEvent;
+    expect(tell(UNTOLD, [embedding]).losses).toEqual([]);
+  });
+});

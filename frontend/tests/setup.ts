@@ -1,0 +1,12 @@
+/** What jsdom lacks and the page expects of every browser. */
+import { vi } from 'vitest';
+
+window.matchMedia ??= vi.fn(() => new EventTarget() as MediaQueryList);
+window.scrollTo = () => undefined;
+HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
+  this.open = true;
+};
+HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
+  this.open = false;
+  this.dispatchEvent(new Event('close'));
+};
