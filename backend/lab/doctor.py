@@ -1,0 +1,135 @@
+"""Looks at a lab from outside and says, line by line, what is well and what to do about what is not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx2
+import redis
+from rich.console import Console
+
+from backend.lab.configuration import load_settings
+from backend.lab.errors import LabError
+from backend.lab.launcher import WARN_BELOW_MIB, address_of, without_password
+from backend.lab.ownership import is_held, read_note
+from backend.settings import Settings
+
+MARKS = {"well": "[green]ok[/]  ", "idle": "[dim]–[/]   ", "ill": "[red]fix[/] "}
+PROBE = """
+import json, torch
+print(json.dumps({"torch": torch.__version__, "cuda": torch.cuda.is_available(),
+    "name": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"}))
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``ill`` means that a person has to do something, ``idle`` that something is merely not running."""
+
+    state: Literal["well", "idle", "ill"]
+    sentence: str
+
+
+def examine(console: Console) -> bool:
+    """Print every finding; True when nothing is ill."""
+    all_well = True
+    for finding in findings():
+        all_well &= finding.state != "ill"
+        console.print(MARKS[finding.state], end="")
+        console.print(finding.sentence, markup=False, soft_wrap=True)
+    return all_well
+
+
+def findings() -> Iterator[Finding]:
+    """One look at each part, the cheap ones first."""
+    try:
+        settings = load_settings()
+    except LabError as error:
+        yield Finding("ill", f"settings: {error}")
+        return
+    yield Finding("well", f"settings: the lab listens on {settings.host}:{settings.port}")
+    yield from look_at_folder(settings)
+    is_up = is_held(settings.data_folder)
+    note = read_note(settings.data_folder) if is_up else None
+    address = note.address if note else address_of(settings)
+    if is_up or settings.redis_url:
+        yield look_at_redis(settings, note.redis_url if note else "")
+        yield from look_at_api(settings, address)
+    else:
+        yield Finding("idle", "lab: not running; start it with: make up")
+    yield look_at_torch()
+
+
+def look_at_folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_folder
+    if not folder.exists():
+        yield Finding("idle", f"data folder: {folder} does not exist yet; the first start makes it")
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding("ill", f"data folder: {folder} is not writable for you; change its owner or SIMCLR_LAB_DATA")
+        return
+    free_mib = shutil.disk_usage(folder).free // 2**20
+    if free_mib < WARN_BELOW_MIB:
+        yield Finding("ill", f"data folder: only {free_mib} MiB free below {folder}; free some space")
+    else:
+        yield Finding("well", f"data folder: {folder}, {free_mib / 1024:.0f} GiB free")
+
+
+def look_at_redis(settings: Settings, noted_url: str) -> Finding:
+    url = settings.redis_url or noted_url
+    shown = without_password(url)
+    try:
+        client = redis.Redis.from_url(
+            url.replace("redis+socket://", "unix://", 1), socket_timeout=2.0, socket_connect_timeout=2.0
+        )
+        client.ping()
+    except (redis.RedisError, ValueError) as error:
+        return Finding(
+            "ill", f"Redis: {shown} does not answer ({type(error).__name__}); jobs wait up to 10 s longer until it does"
+        )
+    return Finding("well", f"Redis: {shown} answers")
+
+
+def look_at_api(settings: Settings, address: str) -> Iterator[Finding]:
+    try:
+        answer = httpx2.get(
+            f"{address}/api/system",
+            headers={"Authorization": f"Bearer {settings.access_token}"},
+            timeout=5.0,
+            trust_env=False,
+        )
+    except httpx2.HTTPError as error:
+        yield Finding("ill", f"API: {address} does not answer ({type(error).__name__}); see logs/api.log")
+        return
+    if answer.status_code != httpx2.codes.OK:
+        yield Finding(
+            "ill", f"API: {address} answers {answer.status_code}; does SIMCLR_LAB_TOKEN differ from the lab's?"
+        )
+        return
+    system = answer.json()
+    queue = system["queue"]
+    yield Finding("well", f"API: {address} answers; {queue['queued']} jobs queued, {queue['running']} running")
+    if system["workers"]:
+        yield Finding("well", f"workers: {system['workers']} seen in the last 30 s, computing on {system['device']}")
+    else:
+        yield Finding(
+            "ill", "workers: none seen in the last 30 s; see logs/worker.log, or start one: simclr-lab worker"
+        )
+
+
+def look_at_torch() -> Finding:
+    """Torch in a process of its own: it takes seconds and hundreds of MiB to import."""
+    try:
+        probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=120, check=False)
+    except subprocess.TimeoutExpired:
+        return Finding("ill", "torch: did not load within two minutes; is the machine overloaded?")
+    if probe.returncode:
+        reason = (probe.stderr.strip().splitlines() or ["no message"])[-1]
+        return Finding("ill", f"torch: does not load ({reason}); run make clean and make again")
+    found = json.loads(probe.stdout.strip().splitlines()[-1])
+    return Finding("well", f"torch: {found['torch']}, jobs run on {found['name']}")
