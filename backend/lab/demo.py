@@ -49,8 +49,8 @@ def demonstrate(address: str, token: str, console: Console) -> None:
 
 
 def introduction(dataset: dict[str, Any]) -> str:
-    n, classes = sum(dataset["splits"].values()), len(dataset["classes"])
-    return f"\n[bold]{dataset['name']}[/]: {n} images in {classes} classes; the classes stay hidden while it learns."
+    n, classes = dataset["n"], len(dataset["classes"])
+    return f"[bold]{dataset['name']}[/]: {n} images in {classes} classes; the classes stay hidden while it learns."
 
 
 def pretrain(client: Client, dataset: dict[str, Any], console: Console) -> str:

@@ -26,6 +26,8 @@ def main() -> int:
     root = Path(__file__).resolve().parents[2]
     try:
         install(root, os.environ)
+        if sys.argv[1:] == ["lock"]:
+            lock(root, os.environ)
     except InstallError as error:
         sys.stderr.write(f"simclr-lab: {error}\n")
         return 1
@@ -58,17 +60,29 @@ def install(root: Path, environ: Mapping[str, str]) -> None:
     )
     environ = {**environ, **uv_environment(environ, pip_settings(python, environ))}
     uv_pip = [str(venv / "bin/uv"), "pip"]
-    lock = root / "requirements.lock"
+    locked = root / "requirements.lock"
     if torch == "cpu":
-        lock = cpu_lock(lock, venv)
-        require_cpu_build(uv_pip, python, lock, environ)
+        locked = cpu_lock(locked, venv)
+        require_cpu_build(uv_pip, python, locked, environ)
     ready.unlink(missing_ok=True)
     missing = "the locked packages could not be installed: uv says above which, and why"
-    call([*uv_pip, "sync", "--python", python, str(lock)], environ, missing)
+    call([*uv_pip, "sync", "--python", python, str(locked)], environ, missing)
     editable = [*uv_pip, "install", "--quiet", "--python", python, "--no-deps", "-e", str(root)]
     call(editable, environ, "the checkout itself could not be installed")
     (venv / ".torch").write_text(torch, encoding="ascii")
     ready.write_text(wanted, encoding="ascii")
+
+
+def lock(root: Path, environ: Mapping[str, str]) -> None:
+    """Renew ``requirements.lock`` for every platform; versions stay where pyproject.toml allows, and no index is named."""
+    python = str(root / ".venv/bin/python")
+    compile_lock = [
+        str(root / ".venv/bin/uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes",
+        "--python", python, "--group", "pyproject.toml:dev", "--custom-compile-command", "make lock",
+        "pyproject.toml", "-o", "requirements.lock",
+    ]  # fmt: skip
+    environ = {**environ, **uv_environment(environ, pip_settings(python, environ)), "UV_FIND_LINKS": ""}
+    call(compile_lock, environ, "pyproject.toml could not be resolved: uv says above why", folder=root)
 
 
 def chosen_torch(venv: Path, environ: Mapping[str, str]) -> str:
@@ -174,9 +188,9 @@ def require_cpu_build(uv_pip: list[str], python: str, lock: Path, environ: Mappi
         )
 
 
-def call(command: list[str], environ: Mapping[str, str], failure: str) -> None:
+def call(command: list[str], environ: Mapping[str, str], failure: str, folder: Path | None = None) -> None:
     """Run, showing its output; a failure is one line, and a full disk is named as such."""
-    if subprocess.run(command, env=dict(environ), check=False).returncode:
+    if subprocess.run(command, cwd=folder, env=dict(environ), check=False).returncode:
         if shutil.disk_usage(Path(__file__)).free < 50 * 2**20:
             failure = "the disk is full: free some GiB and run make again"
         raise InstallError(failure)

@@ -1,0 +1,92 @@
+# Two commands matter: `make demo` shows the lab at work, `make test` proves it. Both install what they need, below this folder.
+# Needed beforehand: Python 3.12 or 3.11, make, and a network or mirrors for pip and npm.
+
+SHELL := /bin/sh
+BIN   := .venv/bin
+PAGES := frontend/dist/index.html
+
+# A machine with an odd HOME still gets its caches somewhere it may write.
+ifeq ($(strip $(HOME)),)
+unexport HOME
+export UV_CACHE_DIR     := $(CURDIR)/.venv/cache/uv
+export npm_config_cache := $(CURDIR)/.venv/cache/npm
+endif
+
+# Node comes as a wheel. Its npm knows neither the system's npmrc nor its certificates unless told.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+ifneq ($(wildcard /etc/npmrc),)
+export npm_config_globalconfig ?= /etc/npmrc
+endif
+CERTIFICATES := $(firstword $(NODE_EXTRA_CA_CERTS) $(SSL_CERT_FILE) $(PIP_CERT))
+ifneq ($(CERTIFICATES),)
+export NODE_EXTRA_CA_CERTS := $(CERTIFICATES)
+endif
+export npm_config_fund  := false
+export npm_config_audit := false
+export npm_config_update_notifier := false
+# The tests compare numbers and share two cores with what they start.
+TESTING := OMP_NUM_THREADS=1
+
+.PHONY: help setup pages demo up test check check-python check-frontend bench fix api-types lock clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@echo "  TORCH=cpu with any of them installs the CPU build of torch, where your package index has it"
+
+demo: setup pages ## See it work: pretrain without labels, compare, search; then look around in the browser
+	@exec $(BIN)/simclr-lab demo
+
+up: setup pages ## Start the lab and print its link
+	@exec $(BIN)/simclr-lab up
+
+test: setup pages check-python check-frontend ## Prove it all: linters, types, units, real processes, a browser
+	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
+	$(TESTING) SIMCLR_LAB_TEST_CHROMIUM="$$chromium" $(BIN)/python -m pytest
+
+check: setup pages ## The quick half of it, under 90 seconds: for every change
+	@$(MAKE) --no-print-directory -j2 check-python check-frontend
+	@$(TESTING) $(BIN)/python -m pytest -q -m "not slow and not e2e"
+
+check-python: setup
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+check-frontend: setup frontend/node_modules/.package-lock.json
+	@cd frontend && npm run --silent check
+	@cd frontend && npm run --silent lint
+	@cd frontend && npm run --silent test
+	@cd frontend && npm run --silent api-types:check
+
+bench: setup ## Measure speed against lightly, in the same run
+	@$(BIN)/python -m benchmarks
+
+fix: setup frontend/node_modules/.package-lock.json ## Format, and repair what the linters can
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+	@cd frontend && npm run --silent lint -- --fix ; npm run --silent format
+
+api-types: setup frontend/node_modules/.package-lock.json ## Write openapi.json and the TypeScript types after the API has changed
+	@$(BIN)/python -m backend.openapi
+	@cd frontend && npm run --silent api-types
+
+lock: setup ## Renew requirements.lock after pyproject.toml has changed
+	@$(BIN)/python backend/lab/install.py lock
+
+clean: ## Remove everything that was installed or built here; data folders stay
+	rm -rf .venv frontend/node_modules frontend/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@python=$$(sh backend/lab/python.sh) && "$$python" backend/lab/install.py
+
+pages: $(PAGES)
+
+frontend/node_modules/.package-lock.json: frontend/package.json frontend/package-lock.json | setup
+	@cd frontend && npm ci --no-progress
+	@touch $@
+
+$(PAGES): frontend/node_modules/.package-lock.json frontend/index.html frontend/vite.config.ts $(shell find frontend/src frontend/public -type f 2>/dev/null)
+	@cd frontend && npm run --silent build
+	@touch $@
