@@ -1,20 +1,79 @@
 """What handlers share: the lab of the running process."""
 
-from dataclasses import dataclass
-from typing import Annotated
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
 
+import numpy as np
 from fastapi import Depends, Request
 
+from backend.catalogue.engine import Catalogue
+from backend.errors import ApiError
+from backend.jobs.queue import Bell
+from backend.opened import Opened
 from backend.security import Keys
 from backend.settings import Settings
+from backend.staging import Staging
+from backend.streams import Streams
+from backend.vision import Answer, Vision, VisionCrashed, VisionRefused, VisionUnavailable
+from simclr.datasets import Dataset, open_dataset
+from simclr.index import Index
+
+DATASETS_OPEN = 16
+BANKS_OPEN = 8
+IMPORTS_AT_ONCE = 2
+
+
+def open_index(path: Path) -> Index:
+    """An index over a bank's features, left on disk."""
+    return Index(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 @dataclass
 class Lab:
-    """Everything a handler needs, made when the process starts."""
+    """Everything a handler needs, made when the process starts. Keys in rows are paths below ``folder``."""
 
     settings: Settings
     keys: Keys
+    catalogue: Catalogue
+    vision: Vision
+    staging: Staging
+    streams: Streams
+    bell: Bell
+    datasets: Opened[Dataset] = field(default_factory=lambda: Opened(open_dataset, DATASETS_OPEN))
+    banks: Opened[Index] = field(default_factory=lambda: Opened(open_index, BANKS_OPEN))
+    importing: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(IMPORTS_AT_ONCE))
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.data_folder
+
+    def dataset(self, key: str) -> Dataset:
+        """An imported set, opened."""
+        return self.datasets.get(self.folder / key)
+
+    def bank(self, key: str) -> Index:
+        """The embeddings of a set, opened for search."""
+        return self.banks.get(self.folder / key)
+
+    def ask(self, header: dict[str, Any], blobs: Sequence[bytes | memoryview] = ()) -> Answer:
+        """The answer of vision's child.
+
+        Raises:
+            ApiError: 422 the child declined, or did not survive the request; 503 there is no child to ask.
+        """
+        try:
+            return self.vision.ask(header, blobs)
+        except VisionRefused as refusal:
+            raise ApiError(422, refusal.code, str(refusal)) from None
+        except VisionCrashed as crash:
+            message = f"This could not be computed, {crash}: try it with another image."
+            raise ApiError(422, "not_computable", message) from None
+        except VisionUnavailable as reason:
+            message = f"Images cannot be computed just now: {reason}."
+            raise ApiError(503, "vision_unavailable", message) from None
 
 
 def lab_of(request: Request) -> Lab:

@@ -9,9 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+
+from backend.headers import protect
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ class FieldError(BaseModel):
 
 
 class ErrorDetail(BaseModel):
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     code: str
     message: str
     fields: list[FieldError] = []
@@ -54,13 +58,10 @@ def not_found(thing: str, name: str, fix: str) -> ApiError:
     return ApiError(404, f"unknown_{thing.replace(' ', '_')}", f"There is no {thing} {name}: {fix}.")
 
 
-def error_response(status: int, detail: ErrorDetail, headers: dict[str, str] | None = None) -> JSONResponse:
+def error_response(status: int, detail: ErrorDetail, headers: dict[str, str] | None = None) -> Response:
     """The answer for ``detail``; text that no encoding can carry (lone surrogates) is replaced, never a reason to fail."""
     body = json.dumps({"error": detail.model_dump(mode="python")}).encode("ascii")
-    response = JSONResponse(None, status_code=status, headers={"Cache-Control": "no-store", **(headers or {})})
-    response.body = body
-    response.headers["content-length"] = str(len(body))
-    return response
+    return Response(body, status, headers=headers, media_type="application/json")
 
 
 def install(app: FastAPI) -> None:
@@ -71,17 +72,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _crashed)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101  # narrows the type; the registration guarantees it
     return error_response(error.status, error.detail)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     return error_response(422, invalid_detail(error.errors()))
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):
         # FastAPI could not read the body at all: invalid UTF-8, nested too deep, a number of 5 000 digits.
@@ -98,11 +99,13 @@ _HTTP_MESSAGES = {
 }
 
 
-async def _crashed(_request: Request, error: Exception) -> JSONResponse:
+async def _crashed(request: Request, error: Exception) -> Response:
     number = secrets.token_hex(6)
     log.error("failure %s", number, exc_info=error)
     message = f"The lab failed on this request. The log of the server tells why, under the number {number}."
-    return error_response(500, ErrorDetail(code="internal", message=message))
+    response = error_response(500, ErrorDetail(code="internal", message=message))
+    protect(response.headers, request.url.path)  # this handler runs outside the guard, which does it for all others
+    return response
 
 
 def invalid_detail(errors: Sequence[dict[str, Any]]) -> ErrorDetail:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
-from backend.api.jobs import STREAMED_EVENTS
+from backend.api.events import STREAMED_EVENTS
 from backend.api.routes import api_router
 from simclr import __version__
 

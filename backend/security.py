@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.errors import ApiError, error_response
+from backend.headers import is_api, protect
 from backend.settings import Settings
 
 COOKIE = "simclr_lab"
@@ -20,28 +21,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 OPEN = frozenset({("GET", "/api/health"), ("POST", "/api/session")})
 STREAMED = frozenset({"/api/datasets/upload", "/api/search/upload"})  # count their bytes themselves
 MAX_JSON_BYTES = 1 << 20
-
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data: blob:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
 
 
 class Attempts:
@@ -116,9 +95,9 @@ class Guard:
             self._admit(scope)
             receive = _limited(scope, receive)
         except ApiError as refusal:
-            await error_response(refusal.status, refusal.detail)(scope, receive, _protected(send))
+            await error_response(refusal.status, refusal.detail)(scope, receive, _protected(scope, send))
             return
-        await self._app(scope, receive, _protected(send))
+        await self._app(scope, receive, _protected(scope, send))
 
     def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -156,7 +135,7 @@ class Guard:
 
 def is_open(method: str, path: str) -> bool:
     """True for what anybody may ask: the pages, and the two doors through which people come in."""
-    is_page = method in SAFE_METHODS and path != "/api" and not path.startswith("/api/")
+    is_page = method in SAFE_METHODS and not is_api(path)
     return is_page or (method, path) in OPEN
 
 
@@ -166,13 +145,19 @@ def address_of(scope: Scope) -> str:
     return client[0] if client else "unknown"
 
 
+def exceeds(declared: str, cap: int) -> bool:
+    """True when a Content-Length is above ``cap``, or is none."""
+    is_number = declared.isascii() and declared.isdigit() and len(declared) < 20
+    return not is_number or int(declared) > cap
+
+
 def _limited(scope: Scope, receive: Receive) -> Receive:
     """Refuse a body longer than any JSON the API takes, by its declared length or while it arrives."""
     if scope["path"] in STREAMED:
         return receive
     too_large = ApiError(413, "too_large", f"The body is larger than {MAX_JSON_BYTES} bytes.")
     declared = Headers(scope=scope).get("content-length", "0")
-    if not declared.isdigit() or int(declared[:20]) > MAX_JSON_BYTES:
+    if exceeds(declared, MAX_JSON_BYTES):
         raise too_large
     seen = 0
 
@@ -187,14 +172,11 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     return counted
 
 
-def _protected(send: Send) -> Send:
-    """Add the protective headers; a route that set one of them itself (a stricter policy for images) keeps its own."""
+def _protected(scope: Scope, send: Send) -> Send:
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+            protect(MutableHeaders(scope=message), scope["path"])
         await send(message)
 
     return with_headers

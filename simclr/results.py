@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # Readers may rely on every field, also on those that had a default.
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Score(_Result):

@@ -1,12 +1,15 @@
 """What augmentation does to chosen images, drawn by the code that training uses."""
 
+import base64
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from backend.api.fields import RowId
 from backend.api.images import MAX_INDEX
+from backend.api.rows import check_index, dataset_row
 from backend.deps import LabDep
 from simclr.config import AugmentConfig, Seed
 
@@ -38,4 +41,22 @@ class PreviewOut(BaseModel):
 @router.post("/augmentations/preview")
 def preview(body: PreviewIn, lab: LabDep) -> PreviewOut:
     """Draw two views of each image; the same seed draws the same views."""
-    raise NotImplementedError
+    with lab.catalogue.reading() as session:
+        row = dataset_row(session, body.dataset_id)
+    dataset = lab.dataset(row.key)
+    for position, index in enumerate(body.indices):
+        check_index(dataset, row, index, 422, f"indices.{position}")
+    images = np.ascontiguousarray(dataset.images[body.indices])
+    request = {"do": "preview", "indices": body.indices, "shape": images.shape, "seed": body.seed}
+    answer = lab.ask({**request, "config": body.config.model_dump()}, [images.data.cast("B")])
+    shown = iter(map(data_address, answer.blobs))
+    return PreviewOut(
+        pairs=[
+            PairOut(index=index, original=original, first=first, second=second)
+            for index, original, first, second in zip(body.indices, shown, shown, shown, strict=True)
+        ]
+    )
+
+
+def data_address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"

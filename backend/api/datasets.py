@@ -3,10 +3,16 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
+from backend import importing
 from backend.api.fields import Name, RowId
+from backend.api.rows import dataset_row
+from backend.catalogue import queries
+from backend.catalogue.models import DatasetRow
 from backend.deps import LabDep
+from backend.staging import MIB
 from simclr.datasets import DatasetInfo
 
 router = APIRouter(tags=["datasets"])
@@ -37,13 +43,16 @@ class UploadQuery(BaseModel):
 @router.get("/datasets")
 def list_datasets(lab: LabDep) -> DatasetsOut:
     """All data sets, newest first."""
-    raise NotImplementedError
+    with lab.catalogue.reading() as session:
+        return DatasetsOut(items=[_dataset_out(row) for row in queries.datasets(session)])
 
 
 @router.post("/datasets/builtin", status_code=201, responses={200: {"model": DatasetOut, **EXISTING[200]}})
 def add_builtin(body: BuiltinIn, response: Response, lab: LabDep) -> DatasetOut:
     """Make a built-in data set."""
-    raise NotImplementedError
+    row, is_new = importing.add_builtin(lab, body.source)
+    response.status_code = 201 if is_new else 200
+    return _dataset_out(row)
 
 
 @router.post(
@@ -61,10 +70,20 @@ async def upload(
     query: Annotated[UploadQuery, Query()], request: Request, response: Response, lab: LabDep
 ) -> DatasetOut:
     """Import the archive that is the body of the request."""
-    raise NotImplementedError
+    async with lab.staging.receiving(request, lab.settings.max_upload_mib * MIB) as archive:
+        row, is_new = await run_in_threadpool(
+            importing.add_archive, lab, archive, query.format, query.image_size, query.name
+        )
+    response.status_code = 201 if is_new else 200
+    return _dataset_out(row)
 
 
 @router.get("/datasets/{dataset_id}")
 def read_dataset(dataset_id: RowId, lab: LabDep) -> DatasetOut:
     """One data set."""
-    raise NotImplementedError
+    with lab.catalogue.reading() as session:
+        return _dataset_out(dataset_row(session, dataset_id))
+
+
+def _dataset_out(row: DatasetRow) -> DatasetOut:
+    return DatasetOut(id=row.id, name=row.name, created_at=row.created_at, **row.info)

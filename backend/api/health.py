@@ -11,11 +11,11 @@ router = APIRouter(tags=["health"])
 
 
 class HealthOut(BaseModel):
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"]
     version: str
 
 
 @router.get("/health")
 def read_health() -> HealthOut:
     """The API answers."""
-    return HealthOut(version=__version__)
+    return HealthOut(status="ok", version=__version__)

@@ -1,14 +1,17 @@
 """Results of transfer jobs, for comparing encoders."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from backend.api.encoders import Origin
+from backend.api.encoders import Origin, origin
 from backend.api.fields import RowId
+from backend.api.rows import dataset_row
+from backend.catalogue import queries
+from backend.catalogue.models import DatasetRow, EncoderRow, ResultRow
 from backend.deps import LabDep
-from simclr.results import Score
+from simclr.results import Score, TransferResult
 
 router = APIRouter(tags=["results"])
 
@@ -36,6 +39,25 @@ class ResultsOut(BaseModel):
 
 
 @router.get("/results")
-def list_results(lab: LabDep, dataset_id: RowId | None = None) -> ResultsOut:
+def list_results(lab: LabDep, dataset_id: Annotated[RowId | None, Query()] = None) -> ResultsOut:
     """Results, newest first, of one data set or of all."""
-    raise NotImplementedError
+    with lab.catalogue.reading() as session:
+        if dataset_id is not None:
+            dataset_row(session, dataset_id)
+        rows = queries.results(session, dataset_id=dataset_id)
+    return ResultsOut(items=[_result_out(*row) for row in rows])
+
+
+def _result_out(row: ResultRow, encoder: EncoderRow, dataset: DatasetRow) -> ResultOut:
+    found = TransferResult.model_validate(row.content)
+    return ResultOut(
+        id=row.id,
+        job_id=row.job_id,
+        encoder_id=encoder.id,
+        encoder_name=encoder.name,
+        encoder_origin=origin.validate_python(encoder.origin),
+        dataset_id=dataset.id,
+        dataset_name=dataset.name,
+        created_at=row.created_at,
+        **{name: getattr(found, name) for name in ("strategy", "scores", "chance", "chosen", "seconds")},
+    )

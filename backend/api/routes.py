@@ -7,6 +7,7 @@ from backend.api import (
     configs,
     datasets,
     encoders,
+    events,
     health,
     images,
     jobs,
@@ -18,7 +19,7 @@ from backend.api import (
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, datasets, images, augmentations, jobs, encoders, search, results,
+    health, session, system, configs, datasets, images, augmentations, jobs, events, encoders, search, results,
 )  # fmt: skip
 
 

@@ -3,10 +3,15 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from backend.catalogue import queries
+from backend.catalogue.engine import now
 from backend.deps import LabDep
+from backend.jobs.states import State
 from simclr import __version__
 
 router = APIRouter(tags=["system"])
+
+SEEN_S = 30.0
 
 
 class QueueOut(BaseModel):
@@ -27,4 +32,13 @@ class SystemOut(BaseModel):
 @router.get("/system")
 def read_system(lab: LabDep) -> SystemOut:
     """Version, device, workers and queue."""
-    raise NotImplementedError
+    with lab.catalogue.reading() as session:
+        counts = queries.job_counts(session)
+        workers = queries.workers_seen_since(session, now(session) - SEEN_S)
+    return SystemOut(
+        version=__version__,
+        device=next((worker.device for worker in workers if worker.device), None),
+        workers=len(workers),
+        data_folder=str(lab.folder),
+        queue=QueueOut(queued=counts.get(State.QUEUED, 0), running=counts.get(State.RUNNING, 0)),
+    )

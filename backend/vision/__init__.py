@@ -1,1 +1,5 @@
-"""Previews and encoding of uploaded images, in a child process that holds torch and may die."""
+"""Work that needs torch, done by a child process: the API asks, and survives whatever an image does to the child."""
+
+from backend.vision.parent import Answer, Vision, VisionCrashed, VisionRefused, VisionUnavailable
+
+__all__ = ["Answer", "Vision", "VisionCrashed", "VisionRefused", "VisionUnavailable"]

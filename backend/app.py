@@ -1,0 +1,126 @@
+"""The API as an application: ``create_app`` builds it, ``serve`` runs it, nothing happens at import."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from backend import errors, openapi
+from backend.api.routes import api_router
+from backend.catalogue.engine import open_catalogue
+from backend.catalogue.upgrade import upgrade
+from backend.deps import Lab
+from backend.headers import is_api
+from backend.jobs.queue import Bell
+from backend.security import Guard, Keys
+from backend.settings import Settings
+from backend.staging import Staging
+from backend.streams import Streams
+from backend.vision import Vision
+from simclr import __version__
+
+PAGES = Path(__file__).parent.parent / "frontend" / "dist"
+GRACE_S = 5
+
+
+def create_app(settings: Settings | None = None, pages: Path = PAGES) -> FastAPI:
+    """The application for ``settings`` (default: the environment); pages are served where they have been built."""
+    settings = settings or Settings()
+    keys = Keys(settings.access_token)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _running(app, settings, keys) as lab:
+            app.state.lab = lab
+            yield
+
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
+    )
+    app.state.is_stopping = lambda: False
+    app.include_router(api_router())
+    app.add_api_route("/api/openapi.json", _read_description, include_in_schema=False)
+    if pages.is_dir():
+        app.include_router(_page_router(pages))
+    errors.install(app)
+    app.add_middleware(Guard, settings=settings, keys=keys)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _running(app: FastAPI, settings: Settings, keys: Keys) -> AsyncIterator[Lab]:
+    catalogue = open_catalogue(settings)
+    upgrade(catalogue.engine)
+    lab = Lab(
+        settings=settings,
+        keys=keys,
+        catalogue=catalogue,
+        vision=Vision(),
+        staging=Staging(settings.data_folder / "staging"),
+        streams=Streams(catalogue, lambda: app.state.is_stopping()),
+        bell=Bell(settings.redis_url),
+    )
+    lab.staging.clean()
+    lab.vision.start()
+    looking = asyncio.create_task(lab.streams.run())
+    try:
+        yield lab
+    finally:
+        looking.cancel()
+        await asyncio.to_thread(lab.vision.stop)
+        catalogue.close()
+
+
+def _page_router(pages: Path) -> APIRouter:
+    router = APIRouter(dependencies=[Depends(_outside_the_api)])
+    router.frontend("/", directory=pages, fallback="index.html", check_dir=True)
+    return router
+
+
+def _outside_the_api(request: Request) -> None:
+    """An unknown address below /api is an error for a program, not a page for a browser."""
+    if is_api(request.url.path):
+        raise errors.ApiError(404, "not_found", "There is nothing at this address.")
+
+
+def _read_description() -> JSONResponse:
+    return JSONResponse(openapi.document())
+
+
+class _Server(uvicorn.Server):
+    """Tells the application at once that it is asked to stop: open event streams would otherwise keep it alive."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.config.app.state.is_stopping = lambda: True  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings | None = None) -> None:
+    """Run the API until SIGTERM or SIGINT; streams end, answers in progress get ``GRACE_S`` seconds."""
+    settings = settings or Settings()
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=GRACE_S,
+        server_header=False,
+        access_log=False,
+        ws="none",
+    )
+    _Server(config).run()
+
+
+if __name__ == "__main__":
+    serve()
