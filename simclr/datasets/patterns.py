@@ -20,8 +20,9 @@ CODES = np.repeat([SPLITS.index("train"), SPLITS.index("val"), SPLITS.index("tes
 def patterns(n: int = 11_000, seed: int = 0, size_px: int = 32) -> Dataset:
     """Draw ``n`` RGB textures; of every class 8/11 are for training, 1/11 for validation and 2/11 for the test.
 
-    Colours, period, orientation, phase, light and noise are drawn without regard to the class and kept as factors,
-    so neither a colour nor a template gives the class away: raw pixels stay near chance (0.10) under k-NN.
+    Colours, period, orientation, shift, bend, light and noise are drawn without regard to the class and kept as factors,
+    so neither a colour nor a template gives the class away: nearest neighbours over raw pixels find the class of 0.21
+    of the test images (chance 0.10), those over an untrained encoder's features of 0.16.
 
     Args:
         n: Images, a multiple of 110 so that classes and splits come out even.
@@ -66,11 +67,11 @@ def _scatter(values: NDArray[Value], places: NDArray[np.int64]) -> NDArray[Value
 def _draw_factors(rng: np.random.Generator, n: int) -> Factors:
     """Everything about ``n`` images but their family, each of shape (n,).
 
-    Periods, shifts and centres are for an image of 32 pixels. Figure and ground differ by 0.3 to 0.6 in luma, so that a
+    Periods, shifts and centres are for an image of 32 pixels. Figure and ground differ by 0.25 to 0.55 in luma, so that a
     view without colour still shows the figure; which of the two is brighter is a toss.
     """
     dark = rng.uniform(0.1, 0.4, n)
-    bright = dark + rng.uniform(0.3, 0.6, n)
+    bright = dark + rng.uniform(0.25, 0.55, n)
     swap = rng.uniform(0, 1, n) < 0.5
     factors = {
         "figure_luma": np.where(swap, dark, bright),
@@ -78,23 +79,28 @@ def _draw_factors(rng: np.random.Generator, n: int) -> Factors:
     }
     ranges = {
         "figure_hue": (0, 1), "ground_hue": (0, 1), "figure_saturation": (0.1, 0.5), "ground_saturation": (0.1, 0.5),
-        "period_px": (6, 11), "orientation_deg": (0, 360), "shift_u_px": (-16, 16), "shift_v_px": (-16, 16),
-        "centre_x_px": (-10, 10), "centre_y_px": (-10, 10), "fill": (0, 1),
-        "light_deg": (0, 360), "light_strength": (0, 0.3), "noise": (0.01, 0.08),
+        "period_px": (5, 9), "orientation_deg": (0, 360), "shift_u_px": (-16, 16), "shift_v_px": (-16, 16),
+        "centre_x_px": (-12, 12), "centre_y_px": (-12, 12), "fill": (0, 1),
+        "stretch": (0.8, 1.25), "bend_px": (0, 3), "bend_deg": (0, 360), "bend_phase": (0, 1),
+        "light_deg": (0, 360), "light_strength": (0.1, 0.5), "light_phase": (0, 1), "noise": (0.01, 0.08),
     }  # fmt: skip
     return factors | {name: rng.uniform(low, high, n) for name, (low, high) in ranges.items()}
 
 
 def _lay_out(factors: Factors, size_px: int, rng: np.random.Generator) -> Plane:
-    """Place the pixels of an image in the frame of each image's texture."""
+    """Place the pixels in the frame of each image's texture: gently bent, turned, stretched, shifted."""
     f = {name: values[:, None, None] for name, values in factors.items()}
     unit = size_px / 32
     y, x = _pixel_centres(size_px)
+    towards = np.deg2rad(f["bend_deg"])
+    across = (np.cos(towards) * x + np.sin(towards) * y) / (1.5 * size_px) + f["bend_phase"]
+    bend = unit * f["bend_px"] * np.sin(2 * np.pi * across)
+    x, y = x - np.sin(towards) * bend, y + np.cos(towards) * bend
     angle = np.deg2rad(f["orientation_deg"])
     from_x, from_y = x - unit * f["centre_x_px"], y - unit * f["centre_y_px"]
     return Plane(
-        u=np.cos(angle) * x + np.sin(angle) * y + unit * f["shift_u_px"],
-        v=np.cos(angle) * y - np.sin(angle) * x + unit * f["shift_v_px"],
+        u=(np.cos(angle) * x + np.sin(angle) * y) * f["stretch"] + unit * f["shift_u_px"],
+        v=(np.cos(angle) * y - np.sin(angle) * x) / f["stretch"] + unit * f["shift_v_px"],
         period=unit * f["period_px"],
         fill=f["fill"],
         radius=np.hypot(from_x, from_y),
@@ -109,21 +115,24 @@ def _pixel_centres(size_px: int) -> Array:
 
 
 def _paint(depth: Array, f: Factors, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Colour figure and ground with a soft edge of one pixel, then add light from one side and noise: (N, 3, S, S)."""
+    """Colour figure and ground with a soft edge of one pixel, then add a slow swell of light and noise: (N, 3, S, S)."""
     size_px = depth.shape[-1]
     inside = np.clip(depth + 0.5, 0, 1)[:, None]
     figure = _colour(f["figure_hue"], f["figure_saturation"], f["figure_luma"])
     ground = _colour(f["ground_hue"], f["ground_saturation"], f["ground_luma"])
-    y, x = _pixel_centres(size_px) * (2 / size_px)
+    y, x = _pixel_centres(size_px) / (1.5 * size_px)
     towards = np.deg2rad(f["light_deg"])[:, None, None]
-    light = 1 + f["light_strength"][:, None, None] * (np.cos(towards) * x + np.sin(towards) * y)
+    across = np.cos(towards) * x + np.sin(towards) * y + f["light_phase"][:, None, None]
+    light = 1 + f["light_strength"][:, None, None] * np.sin(2 * np.pi * across)
     image = (ground + (figure - ground) * inside) * light[:, None]
     noise = rng.standard_normal(image.shape, dtype=np.float32) * f["noise"][:, None, None, None]
-    return np.rint(np.clip(image + noise, 0, 1) * 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.clip(image + noise, 0, 1) * 255).astype(np.uint8)
+    return pixels
 
 
 def _colour(hue: Array, saturation: Array, luma: Array) -> Array:
     """RGB in [0, 1] of the given luma (before clipping), shape (N, 3, 1, 1)."""
     pure = np.clip(abs((hue[:, None] + np.array([0, 2 / 3, 1 / 3])) % 1 * 6 - 3) - 1, 0, 1)
     shade = luma[:, None] + saturation[:, None] * (pure - (pure @ LUMA)[:, None])
-    return np.clip(shade, 0, 1)[:, :, None, None]
+    colour: Array = np.clip(shade, 0, 1)[:, :, None, None]
+    return colour

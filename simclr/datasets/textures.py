@@ -58,7 +58,8 @@ def sunburst(p: Plane) -> Array:
 def checks(p: Plane) -> Array:
     """A chequerboard."""
     first, second = _bar(p.u, p.period, 0.5), _bar(p.v, p.period, 0.5)
-    return np.sign(first * second) * np.minimum(abs(first), abs(second))
+    depth: Array = np.sign(first * second) * np.minimum(abs(first), abs(second))
+    return depth
 
 
 def triangles(p: Plane) -> Array:
@@ -73,7 +74,8 @@ def triangles(p: Plane) -> Array:
 
 def dots(p: Plane) -> Array:
     """Discs on a square lattice."""
-    return (0.26 + 0.14 * p.fill) * p.period - np.hypot(_offset(p.u, p.period), _offset(p.v, p.period))
+    from_middle: Array = np.hypot(_offset(p.u, p.period), _offset(p.v, p.period))
+    return (0.26 + 0.14 * p.fill) * p.period - from_middle
 
 
 def grid(p: Plane) -> Array:
@@ -103,7 +105,8 @@ def blots(p: Plane) -> Array:
             f(a)[:, k, None, None] for f, a in ((np.cos, direction), (np.sin, direction), (abs, shift))
         )
         field += np.sin(2 * np.pi / (1.3 * p.period) * (cosine * p.u + sine * p.v) + start)
-    return field / np.sqrt(waves_n) * p.period * 0.25 + (p.fill - 0.5)
+    depth: Array = field / np.sqrt(waves_n) * p.period * 0.25 + (p.fill - 0.5)
+    return depth
 
 
 FAMILIES: dict[str, Callable[[Plane], Array]] = {
@@ -112,7 +115,8 @@ FAMILIES: dict[str, Callable[[Plane], Array]] = {
 
 
 def _fraction(x: Array) -> Array:
-    return x - np.floor(x)
+    fraction: Array = x - np.floor(x)
+    return fraction
 
 
 def _to_line(x: Array) -> Array:
@@ -122,9 +126,11 @@ def _to_line(x: Array) -> Array:
 
 def _offset(x: Array, period: Array) -> Array:
     """Signed distance to the nearest multiple of ``period``."""
-    return x - period * np.rint(x / period)
+    offset: Array = x - period * np.rint(x / period)
+    return offset
 
 
 def _bar(x: Array, period: Array | float, share: Array | float) -> Array:
     """Depth inside bars that repeat every ``period`` and fill ``share`` of it; negative between them."""
-    return (share / 2 - _to_line(x / period)) * period
+    depth: Array = (share / 2 - _to_line(x / period)) * period
+    return depth
