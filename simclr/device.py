@@ -1,0 +1,102 @@
+"""Where and how tensors are worked on: device, precision, memory layout and threads, chosen from the machine, with the reason."""
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+# glibc's malloc.h: parameter numbers of mallopt.
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+# The most that glibc takes for M_MMAP_THRESHOLD on 64 bits.
+MMAP_THRESHOLD_BYTES = 32 << 20
+KEPT_HEAP_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Device:
+    """A choice of where to work; ``reason`` is a sentence for the person who watches."""
+
+    device: torch.device
+    bf16: bool
+    threads: int
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """What a result records, such as "cpu, bfloat16, 2 threads"."""
+        precision = "bfloat16" if self.bf16 else "float32"
+        if self.device.type == "cuda":
+            return f"{torch.cuda.get_device_name(self.device)}, {precision}"
+        return f"cpu, {precision}, {self.threads} thread{'s' if self.threads != 1 else ''}"
+
+    def autocast(self) -> torch.autocast:
+        """The context for forward passes in training; float32 where bfloat16 does not pay."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def choose_device() -> Device:
+    """A CUDA device where there is one, else the CPU; sets torch's number of threads and keeps the heap mapped.
+
+    bfloat16 is chosen where the hardware multiplies it: measured 2 to 3 times faster in training on an AMD Zen 4 with
+    channels_last than float32 in the default layout. Nothing is measured at run time, so the choice is the same every time.
+    """
+    threads = min(torch.get_num_threads(), usable_cores())
+    torch.set_num_threads(threads)
+    keep_heap_mapped()
+    if torch.cuda.is_available():
+        device = torch.device("cuda")
+        bf16 = torch.cuda.get_device_capability(device) >= (8, 0)
+        why = "its cores multiply it" if bf16 else "its cores do not multiply bfloat16"
+        name = torch.cuda.get_device_name(device)
+        return Device(device, bf16, threads, f"Working on {name} in {_precision(bf16)}: {why}.")
+    bf16 = cpu_multiplies_bf16()
+    why = "this CPU multiplies it in hardware" if bf16 else "this CPU has no bfloat16 instructions"
+    cores = "1 thread" if threads == 1 else f"{threads} threads"
+    return Device(
+        torch.device("cpu"),
+        bf16,
+        threads,
+        f"Working on the CPU with {cores}, as no CUDA device was found, in {_precision(bf16)}: {why}.",
+    )
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether the CPU has AVX-512 BF16 or AMX and this build of torch uses them."""
+    # Older releases lack some of these names; a missing one means no.
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    return onednn and any(check() for check in checks if check is not None)
+
+
+def usable_cores() -> int:
+    """Cores this process may use: its affinity, and the quota of its container, of which torch knows nothing."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _container_quota(Path("/sys/fs/cgroup/cpu.max"))
+    return max(1, min(cores, quota) if quota else cores)
+
+
+def keep_heap_mapped() -> None:
+    """Ask glibc to keep freed memory instead of returning it at every step; elsewhere nothing happens.
+
+    Large tensors otherwise come as fresh, zeroed pages each time: measured up to 1.7 times slower training in float32.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES)
+        libc.mallopt(M_TOP_PAD, 64 << 20)
+
+
+def _container_quota(path: Path) -> int | None:
+    """Whole cores of cgroup v2's "quota period" file, rounded up; None without a quota."""
+    try:
+        quota, period = path.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else -(-int(quota) // int(period))
+
+
+def _precision(bf16: bool) -> str:
+    return "bfloat16" if bf16 else "float32"

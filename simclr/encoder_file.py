@@ -1,0 +1,118 @@
+"""What an encoder file says of itself; read and written without torch, so that a catalogue can list encoders cheaply."""
+
+import json
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from simclr.config import EncoderConfig
+from simclr.datasets.store import Dataset
+from simclr.runs import writing
+
+# The key of the JSON text in the file's metadata; safetensors holds nothing but texts there.
+HEADER = "simclr_encoder"
+# A channel that is the same in all images has no spread to divide by.
+SMALLEST_STD = 1 / 255
+Channel = tuple[float, ...]
+
+
+class ImageFacts(BaseModel):
+    """What an encoder expects of images: channels, size in pixels, and each channel's mean and spread in [0, 1]."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channels: Literal[1, 3]
+    image_size: int = Field(ge=1)
+    mean: Channel
+    std: Channel
+
+    @model_validator(mode="after")
+    def _one_value_a_channel(self) -> Self:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(f"mean and std must hold {self.channels} values, one a channel")
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be above 0 everywhere, not {self.std}")
+        return self
+
+
+class EncoderFile(ImageFacts):
+    """An encoder's description; ``architecture`` is None for raw pixels, which have no network."""
+
+    origin: Literal["pretrained", "untrained", "pixels"]
+    architecture: EncoderConfig | None
+    feature_dim: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _networks_have_an_architecture(self) -> Self:
+        if (self.architecture is None) != (self.origin == "pixels"):
+            raise ValueError("exactly the raw pixels come without an architecture")
+        return self
+
+
+def image_facts(dataset: Dataset) -> ImageFacts:
+    """Facts of a set; mean and spread over its training images, or over all where it has no training split."""
+    chosen = dataset.indices("train")
+    if len(chosen) == 0:
+        chosen = np.arange(len(dataset))
+    total = np.zeros(dataset.channels)
+    squares = np.zeros(dataset.channels)
+    for start in range(0, len(chosen), 4096):
+        counts = [
+            np.bincount(dataset.images[chosen[start : start + 4096], channel].ravel(), minlength=256)
+            for channel in range(dataset.channels)
+        ]
+        levels = np.arange(256) / 255
+        total += [count @ levels for count in counts]
+        squares += [count @ levels**2 for count in counts]
+    pixels = len(chosen) * dataset.image_size**2
+    mean = total / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
+    return ImageFacts(
+        channels=1 if dataset.channels == 1 else 3,
+        image_size=dataset.image_size,
+        mean=tuple(mean.tolist()),
+        std=tuple(np.maximum(std, SMALLEST_STD).tolist()),
+    )
+
+
+def read_encoder_file(path: Path) -> EncoderFile:
+    """Read the description alone.
+
+    Raises:
+        ValueError: the file is missing, is no safetensors file, or was not written by this program.
+    """
+    if not path.is_file():
+        raise ValueError(f"no encoder at {path}: pretrain one, or name the folder of a finished run")
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get(HEADER)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a safetensors file, or a broken one: {error}") from error
+    if text is None:
+        raise ValueError(f"{path} holds weights but no '{HEADER}' header: only encoders saved by simclr can be loaded")
+    try:
+        return EncoderFile.model_validate_json(text)
+    except ValidationError as error:
+        raise ValueError(f"{path} has a header that does not fit this version of simclr: {error}") from error
+
+
+def header(file: EncoderFile) -> dict[str, str]:
+    """The metadata under which ``file`` is stored; the same content always gives the same text."""
+    return {HEADER: json.dumps(file.model_dump(mode="json"), sort_keys=True)}
+
+
+def pixels_encoder(facts: ImageFacts, path: Path) -> EncoderFile:
+    """Write the "encoder" whose features are the normalised pixels themselves: the baseline that needs no network."""
+    file = EncoderFile(
+        **facts.model_dump(include=set(ImageFacts.model_fields)),
+        origin="pixels",
+        architecture=None,
+        feature_dim=facts.channels * facts.image_size**2,
+    )
+    with writing(path) as temporary:
+        save_file({}, temporary, metadata=header(file))
+    return file
