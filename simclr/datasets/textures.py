@@ -69,7 +69,8 @@ def triangles(p: Plane) -> Array:
     a = p.u / side - b / 2
     inside = _fraction(a) + _fraction(b) < 1
     edge = np.minimum(np.minimum(_to_line(a), _to_line(b)), _to_line(a + b)) * side * np.sqrt(0.75)
-    return np.where(inside, edge, -edge)
+    depth: Array = np.where(inside, edge, -edge)
+    return depth
 
 
 def dots(p: Plane) -> Array:
@@ -101,10 +102,9 @@ def blots(p: Plane) -> Array:
     shift = p.rng.uniform(0, 2 * np.pi, (n, waves_n))
     field = np.zeros_like(p.u)
     for k in range(waves_n):
-        cosine, sine, start = (
-            f(a)[:, k, None, None] for f, a in ((np.cos, direction), (np.sin, direction), (abs, shift))
-        )
-        field += np.sin(2 * np.pi / (1.3 * p.period) * (cosine * p.u + sine * p.v) + start)
+        towards, start = direction[:, k, None, None], shift[:, k, None, None]
+        along = np.cos(towards) * p.u + np.sin(towards) * p.v
+        field += np.sin(2 * np.pi / (1.3 * p.period) * along + start)
     depth: Array = field / np.sqrt(waves_n) * p.period * 0.25 + (p.fill - 0.5)
     return depth
 

@@ -1,0 +1,118 @@
+"""Pictures from strangers: five formats, a cap on pixels before anything is decoded, and a plain grey or RGB image out."""
+
+import struct
+import warnings
+import zlib
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simclr.datasets.errors import DatasetError
+from simclr.datasets.limits import LIMITS
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+# What Pillow's decoders were seen to raise on damaged or hostile bytes.
+DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError,
+    AttributeError, OverflowError, ZeroDivisionError, NotImplementedError, MemoryError, Warning,
+)  # fmt: skip
+
+
+def decode_image(data: bytes, *, max_pixels: int = LIMITS.pixels, needed_px: int | None = None) -> "Image.Image":
+    """Decode the first frame of a picture to mode "L" (grey) or "RGB", upright, on white where it is transparent.
+
+    Args:
+        data: A PNG, JPEG, WebP, BMP or GIF file; its name is not asked for.
+        max_pixels: Refuse more than this before decoding.
+        needed_px: Side that will be used; a JPEG may then be decoded at a half, quarter or eighth of its size, not below it.
+
+    Raises:
+        DatasetError: ``not_an_image`` or ``too_many_pixels``.
+    """
+    # Imported here: who only reads stored sets needs no decoder.
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            with Image.open(BytesIO(data), formats=FORMATS) as opened:
+                _check_pixels(opened.size, max_pixels)
+                if needed_px and opened.format == "JPEG":
+                    opened.draft(None, (2 * needed_px, 2 * needed_px))
+                # Only the first frame is ever touched: seek() is where decoders turn a JPEG into something else.
+                opened.load()
+                return _flatten(_upright(opened))
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise DatasetError(
+                "too_many_pixels", f"the image has more than {max_pixels:,} pixels: shrink it"
+            ) from error
+        except DatasetError:
+            raise
+        except DAMAGE as error:
+            raise DatasetError(
+                "not_an_image",
+                f"the file is no PNG, JPEG, WebP, BMP or GIF image, or a damaged one ({type(error).__name__}): replace it",
+            ) from error
+
+
+def to_square(image: "Image.Image", size_px: int) -> NDArray[np.uint8]:
+    """The largest central square, resized to ``size_px``: uint8, shape (C, S, S), C is 1 or 3 as the image's mode says."""
+    from PIL import Image
+
+    if image.size != (size_px, size_px):
+        side = min(image.size)
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        image = image.resize(
+            (size_px, size_px), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side), reducing_gap=3.0
+        )
+    pixels = np.asarray(image, dtype=np.uint8)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def image_sides(data: bytes) -> tuple[int, int] | None:
+    """Width and height as the header tells, or None where it can't be read; nothing is decoded."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            with Image.open(BytesIO(data), formats=FORMATS) as opened:
+                return opened.size
+        except (*DAMAGE, Image.DecompressionBombError):
+            return None
+
+
+def _check_pixels(sides: tuple[int, int], most: int) -> None:
+    width, height = sides
+    if width * height > most:
+        raise DatasetError("too_many_pixels", f"the image has {width} × {height} pixels, more than {most:,}: shrink it")
+
+
+def _upright(image: "Image.Image") -> "Image.Image":
+    """Turn and mirror as the camera noted; an unreadable note is no reason to refuse the picture."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except DAMAGE:
+        return image
+
+
+def _flatten(image: "Image.Image") -> "Image.Image":
+    """Any mode to "L" or "RGB": 16 bits lose the lower eight, palettes are looked up, transparency is laid on white."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        deep = np.asarray(image)
+        return Image.fromarray((np.clip(deep, 0, 2**16 - 1).astype(np.uint16) >> 8).astype(np.uint8))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        grey = image.mode in ("1", "L", "LA", "La")
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("L" if grey else "RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")

@@ -1,0 +1,188 @@
+"""What an archive's folders mean: which split and which class every image belongs to."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from simclr.datasets.errors import DatasetError
+from simclr.datasets.store import Split
+from simclr.datasets.zips import quote
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
+ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
+DROPPINGS = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+SPLIT_FOLDERS: dict[str, Split] = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+# STL-10 and others keep images for pretraining alone beside the labelled ones.
+UNLABELLED_FOLDERS = frozenset({"unlabelled", "unlabeled"})
+# Marks that turn the reading direction: a name could pretend to be another.
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+LONGEST_CLASS_NAME = 100
+
+
+@dataclass(frozen=True)
+class Place:
+    """One image: its path in the archive, its split, and its class, None where it lies in no class folder."""
+
+    path: str
+    split: Split
+    class_name: str | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every image of an archive, sorted by path; ``classes`` sorted; ``has_splits`` tells folders from a guess."""
+
+    places: tuple[Place, ...]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_layout(paths: Sequence[str], max_classes: int) -> Layout:
+    """Read ``[top folder/] [split folder/] [class folder/ ...] image`` from the paths of an archive's files.
+
+    One folder around everything is passed over, so is what systems leave behind (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``).
+    Files that are no images are left out and noted. Without split folders, every image is a training image for now.
+
+    Raises:
+        DatasetError: ``nested_archive``, ``no_images``, ``unclear_layout``, ``duplicate_name``, ``bad_name``,
+            ``too_many_classes``.
+    """
+    kept = {path: parts for path in paths if (parts := _parts(path)) and not _is_dropping(parts)}
+    _refuse_nested(kept)
+    images = {path: parts for path, parts in kept.items() if _suffix(parts) in IMAGE_SUFFIXES}
+    if not images:
+        raise DatasetError(
+            "no_images",
+            f"none of the archive's {len(paths)} files is an image: pack PNG, JPEG, WebP, BMP or GIF files, "
+            "one folder for each class",
+        )
+    _refuse_doubles(images)
+    left_out = sorted(path for path in kept if path not in images)
+    notes = [_left_out_note(left_out)] if left_out else []
+    places = _assign(_without_top_folder(images))
+    places, more = _without_lone_class(places)
+    classes = sorted({p.class_name for p in places if p.class_name is not None}, key=natural)
+    _check_class_names(classes, max_classes)
+    return Layout(
+        tuple(sorted(places, key=lambda place: natural(place.path))), tuple(classes), (*notes, *more, *_gaps(places))
+    )
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A sort key under which "2" comes before "10"."""
+    return [
+        (0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part)
+        for part in re.split(r"(\d{1,18})", name)
+    ]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.split("/") if part not in ("", "."))
+
+
+def _suffix(parts: tuple[str, ...]) -> str:
+    return PurePosixPath(parts[-1]).suffix.lower()
+
+
+def _is_dropping(parts: tuple[str, ...]) -> bool:
+    return any(part.startswith(".") or part.lower() in DROPPINGS for part in parts)
+
+
+def _refuse_nested(kept: dict[str, tuple[str, ...]]) -> None:
+    for path, parts in kept.items():
+        if _suffix(parts) in ARCHIVE_SUFFIXES:
+            raise DatasetError(
+                "nested_archive", f"{quote(path)} is an archive in the archive: unpack it before packing"
+            )
+
+
+def _refuse_doubles(images: dict[str, tuple[str, ...]]) -> None:
+    for parts, count in Counter(images.values()).items():
+        if count > 1:
+            raise DatasetError("duplicate_name", f"{quote('/'.join(parts))} is in the archive {count} times: keep one")
+
+
+def _left_out_note(left_out: list[str]) -> str:
+    examples = ", ".join(quote(path) for path in left_out[:3])
+    return f"{len(left_out)} {'file was' if len(left_out) == 1 else 'files were'} left out as no images: {examples}" + (
+        ", ..." if len(left_out) > 3 else "."
+    )
+
+
+def _without_top_folder(images: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Drop folders that hold everything, unless they name a split."""
+    while True:
+        tops = {parts[0] for parts in images.values()}
+        lone = len(tops) == 1 and all(len(parts) > 1 for parts in images.values())
+        if not lone or tops.pop().lower() in SPLIT_FOLDERS:
+            return images
+        images = {path: parts[1:] for path, parts in images.items()}
+
+
+def _assign(images: dict[str, tuple[str, ...]]) -> list[Place]:
+    folders = {parts[0] for parts in images.values() if len(parts) > 1}
+    splits = {folder for folder in folders if folder.lower() in SPLIT_FOLDERS}
+    known = splits | {folder for folder in folders if folder.lower() in UNLABELLED_FOLDERS}
+    if not splits:
+        return [Place(path, "train", parts[0] if len(parts) > 1 else None) for path, parts in images.items()]
+    if folders != known or any(len(parts) == 1 for parts in images.values()):
+        other = next(path for path, parts in images.items() if parts[0] not in known)
+        raise DatasetError(
+            "unclear_layout",
+            f"the archive has split folders ({', '.join(sorted(splits))}), but {quote(other)} lies in none of them: "
+            "move it into one, or do without split folders",
+        )
+    return [_within_split(path, parts) for path, parts in images.items()]
+
+
+def _within_split(path: str, parts: tuple[str, ...]) -> Place:
+    folder = parts[0].lower()
+    if folder in UNLABELLED_FOLDERS:
+        return Place(path, "train", None)
+    return Place(path, SPLIT_FOLDERS[folder], parts[1] if len(parts) > 2 else None)
+
+
+def _without_lone_class(places: list[Place]) -> tuple[list[Place], list[str]]:
+    """Labels that are all the same say nothing: such a set counts as unlabelled."""
+    names = {place.class_name for place in places if place.class_name is not None}
+    if len(names) != 1:
+        return places, []
+    return [Place(p.path, p.split, None) for p in places], [
+        f"There is only one class ({names.pop()}), which tells no images apart, so all of them count as unlabelled."
+    ]
+
+
+def _check_class_names(classes: list[str], most: int) -> None:
+    if len(classes) > most:
+        raise DatasetError("too_many_classes", f"the archive has {len(classes):,} class folders, more than {most:,}")
+    for name in classes:
+        if len(name) > LONGEST_CLASS_NAME or BIDI & set(name):
+            raise DatasetError(
+                "bad_name",
+                f"the class folder {quote(name)} has a name of more than {LONGEST_CLASS_NAME} characters or with marks "
+                "that turn the reading direction: rename it",
+            )
+
+
+def _gaps(places: list[Place]) -> list[str]:
+    """Sentences on images without a class and classes without training images."""
+    notes = []
+    labelled = [place for place in places if place.class_name is not None]
+    unlabelled = len(places) - len(labelled)
+    if not labelled:
+        notes.append(
+            "There are no class folders: the images can be pretrained on and searched, but nothing can be scored."
+        )
+    elif unlabelled:
+        notes.append(f"{unlabelled} {'image lies' if unlabelled == 1 else 'images lie'} in no class folder: no label.")
+    trained = {place.class_name for place in labelled if place.split == "train"}
+    for name in sorted({place.class_name or "" for place in labelled if place.class_name not in trained}, key=natural)[
+        :5
+    ]:
+        notes.append(f"Class {name} has no training images, so no classifier can learn it.")
+    return notes
