@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from backend.lab.errors import LabError
@@ -52,6 +53,8 @@ class Child:
         set_aside(self.log)
         self._restart_at = None
         with self.log.open("ab") as log:
+            log.write(f"--- {self.name} is started at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
+            log.flush()
             try:
                 self._process = subprocess.Popen(
                     self._command,

@@ -1,0 +1,143 @@
+"""``simclr-lab up`` with everything real: what a person sees when it starts, is disturbed, and stops."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.backend.lab.conftest import READY, Started, process_of, processes_of
+from tests.backend.lab.deadline import eventually
+
+pytestmark = pytest.mark.slow
+Start = Callable[..., Started]
+PARTS = ("redis-server", "celery", "backend.app")
+
+
+def link(lab: Started) -> tuple[str, str]:
+    """Address and token of the printed link."""
+    found = re.search(r"(http://\S+)/#token=(\S+)", lab.printed)
+    assert found, lab.printed
+    return found[1], found[2]
+
+
+def answers(address: str, token: str) -> bool:
+    try:
+        answer = httpx2.get(f"{address}/api/system", headers={"Authorization": f"Bearer {token}"}, timeout=5)
+    except httpx2.TransportError:
+        return False
+    return answer.status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_starts_prints_a_link_that_works_and_leaves_nothing_behind(
+    start: Start, environ: dict[str, str], number: int
+) -> None:
+    data = Path(environ["SIMCLR_LAB_DATA"])
+    lab = start("up")
+    lab.until(READY)
+    address, token = link(lab)
+    assert answers(address, token)
+    note = json.loads((data / "lab.json").read_text())
+    assert note["pid"] == lab.process.pid
+    assert stat.S_IMODE((data / "lab.json").stat().st_mode) == 0o600
+    socket_folder = Path(note["redis_url"].removeprefix("redis+socket://")).parent
+    assert socket_folder.is_dir()
+    assert all(process_of(str(data), part) for part in PARTS)
+    assert lab.stop(number) == 0
+    assert "Traceback" not in lab.printed
+    eventually(lambda: not processes_of(str(data)), within_s=5)
+    assert not (data / "lab.json").exists()
+    assert not socket_folder.exists()
+
+
+def test_a_second_lab_on_the_same_data_is_refused_in_one_line(start: Start) -> None:
+    first = start("up")
+    first.until(READY)
+    second = start("up")
+    assert second.ended() == 1
+    (line,) = [line for line in second.printed.splitlines() if line.startswith("simclr-lab:")]
+    assert f"process {first.process.pid}, at {link(first)[0]}" in line
+    assert "Traceback" not in second.printed
+    assert answers(*link(first))
+
+
+def test_a_busy_port_is_refused_in_one_line_and_nothing_is_left_running(
+    start: Start, environ: dict[str, str], port: int
+) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        lab = start("up")
+        assert lab.ended() == 1
+    assert f"simclr-lab: port {port} is already in use" in lab.printed
+    assert "SIMCLR_LAB_PORT" in lab.printed
+    assert "Traceback" not in lab.printed
+    assert not processes_of(environ["SIMCLR_LAB_DATA"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"SIMCLR_LAB_PORT": "99999"}, "SIMCLR_LAB_PORT"),
+        ({"SIMCLR_LAB_HOST": "0.0.0.0"}, "set SIMCLR_LAB_TOKEN"),  # noqa: S104
+        ({"SIMCLR_LAB_DATA": "/proc/nowhere"}, "cannot use /proc/nowhere"),
+        ({"SIMCLR_LAB_DATABASE_URL": "sqlite:////proc/nowhere/c.sqlite"}, "/proc/nowhere"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_without_a_traceback(start: Start, settings: dict[str, str], line: str) -> None:
+    lab = start("up", **settings)
+    assert lab.ended() == 1
+    assert line in lab.printed
+    assert "Traceback" not in lab.printed
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_is_killed_comes_back_and_people_are_told(start: Start, environ: dict[str, str], part: str) -> None:
+    data = environ["SIMCLR_LAB_DATA"]
+    lab = start("up")
+    lab.until(READY)
+    killed = process_of(data, part)
+    assert killed
+    os.kill(killed, signal.SIGKILL)
+    lab.until("SIGKILL and is started again", within_s=10)
+    eventually(lambda: process_of(data, part) not in (killed, None))
+    eventually(lambda: answers(*link(lab)))
+
+
+def test_nothing_outlives_a_launcher_that_is_killed(start: Start, environ: dict[str, str]) -> None:
+    data = environ["SIMCLR_LAB_DATA"]
+    lab = start("up")
+    lab.until(READY)
+    left_over = json.loads((Path(data) / "lab.json").read_text())
+    lab.stop(signal.SIGKILL)
+    eventually(lambda: not processes_of(data), within_s=60)
+    again = start("up")
+    again.until(READY)
+    assert not Path(left_over["redis_url"].removeprefix("redis+socket://")).parent.exists()
+
+
+def test_a_broken_file_of_redis_does_not_stop_the_lab(start: Start, environ: dict[str, str]) -> None:
+    folder = Path(environ["SIMCLR_LAB_DATA"]) / "redis"
+    folder.mkdir(parents=True)
+    (folder / "appendonly.aof").write_bytes(b"\x00not what Redis wrote\r\n" * 100)
+    lab = start("up")
+    lab.until(READY)
+
+
+def test_the_doctor_finds_a_running_lab_well_and_a_stopped_one_idle(start: Start) -> None:
+    before = start("doctor")
+    assert before.ended() == 0, before.printed
+    assert "not running" in before.printed
+    lab = start("up")
+    lab.until(READY)
+
+    def well() -> bool:
+        during = start("doctor")
+        return during.ended() == 0 and "workers: 1" in during.printed
+
+    eventually(well, within_s=60)
