@@ -18,6 +18,7 @@ class Timing:
         stop_grace_s: From SIGTERM to SIGKILL for a job that a person cancelled.
         drain_grace_s: The same when the worker itself is stopped; people wait for that.
         stall_s: A job that tells nothing for so long hangs and counts as crashed.
+        restart_s: Pause between two starts of a runner that does not stay alive.
         forget_worker_s: After so long a silence a worker's row is removed.
     """
 
@@ -31,6 +32,7 @@ class Timing:
     stop_grace_s: float = 10.0
     drain_grace_s: float = 2.0
     stall_s: float = 1800.0
+    restart_s: float = 5.0
     forget_worker_s: float = 86400.0
 
     def backoff_after(self, crashes: int) -> float:

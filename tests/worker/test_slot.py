@@ -1,0 +1,243 @@
+"""A slot does the jobs in the catalogue, whatever they do to it. Jobs are played, all else is real."""
+
+import itertools
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from backend.catalogue import queries
+from backend.catalogue.engine import Catalogue
+from backend.catalogue.models import EventRow, WorkerRow
+from backend.jobs import store
+from backend.jobs.states import State
+from backend.jobs.timing import Timing
+from backend.settings import Settings
+from tests.backend.jobs.rows import add_dataset, job, state, submit
+from tests.worker.waiting import is_running, until
+from worker.slot import Slot
+
+QUICK = Timing(
+    lease_s=3.0, renew_s=0.5, watch_s=0.05, progress_s=0.2, sweep_s=0.1, backoff_s=(0.0,), stop_grace_s=1.0,
+    drain_grace_s=1.0, stall_s=20.0, restart_s=0.1,
+)  # fmt: skip
+PLAY_RUNNER = (sys.executable, "-m", "tests.worker.play_runner")
+
+
+def a_slot(catalogue: Catalogue, settings: Settings, timing: Timing = QUICK) -> Slot:
+    return Slot(catalogue, settings.data_folder, timing, runner_command=PLAY_RUNNER)
+
+
+@pytest.fixture
+def slot(catalogue: Catalogue, settings: Settings) -> Iterator[Slot]:
+    opened = a_slot(catalogue, settings)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def dataset_id(catalogue: Catalogue) -> str:
+    return add_dataset(catalogue)
+
+
+def play(catalogue: Catalogue, dataset_id: str, scene: str) -> str:
+    return submit(catalogue, dataset_id, config={"play": scene})
+
+
+def told(catalogue: Catalogue, job_id: str) -> list[EventRow]:
+    with catalogue.reading() as session:
+        return list(queries.events_after(session, job_id, 0, limit=100_000))
+
+
+def messages(catalogue: Catalogue, job_id: str) -> list[str]:
+    return [event.data.get("message", "") for event in told(catalogue, job_id)]
+
+
+def until_state(catalogue: Catalogue, job_id: str, wanted: State) -> None:
+    until(lambda: state(catalogue, job_id) is wanted, f"{wanted}, but it is {state(catalogue, job_id)}")
+
+
+def until_played(catalogue: Catalogue, job_id: str, times: int = 1) -> int:
+    """Wait until the job's process has said its first line for the ``times``-th time; its number."""
+
+    def pids() -> list[int]:
+        found = (re.fullmatch(r"process (\d+) plays .*", message) for message in messages(catalogue, job_id))
+        return [int(match[1]) for match in found if match]
+
+    return until(lambda: len(pids()) >= times and pids()[-1], "the job's process")
+
+
+def cancel(catalogue: Catalogue, job_id: str) -> None:
+    with catalogue.writing() as session:
+        assert store.request_cancel(session, job_id)
+
+
+def test_a_waiting_job_is_found_without_a_bell_and_leaves_its_encoder(
+    catalogue: Catalogue, slot: Slot, dataset_id: str, settings: Settings
+) -> None:
+    job_id = play(catalogue, dataset_id, "succeed")
+    until_state(catalogue, job_id, State.SUCCEEDED)
+    with catalogue.reading() as session:
+        encoder = queries.encoder(session, queries.encoders_made_by(session, [job_id])[job_id])
+    assert encoder is not None
+    assert (settings.data_folder / encoder.key).is_file()
+    assert encoder.description["feature_dim"] == 64
+
+
+def test_what_libraries_print_does_not_disturb_the_job_and_is_shown(
+    catalogue: Catalogue, slot: Slot, dataset_id: str
+) -> None:
+    job_id = play(catalogue, dataset_id, "chatter")
+    until_state(catalogue, job_id, State.SUCCEEDED)
+    shown = messages(catalogue, job_id)
+    assert "raw bytes on stdout" in shown
+    assert "a program prints" in shown
+
+
+def test_a_refused_job_fails_with_the_reason_and_is_not_tried_again(
+    catalogue: Catalogue, slot: Slot, dataset_id: str
+) -> None:
+    job_id = play(catalogue, dataset_id, "refuse")
+    until_state(catalogue, job_id, State.FAILED)
+    failed = job(catalogue, job_id)
+    assert (failed.error_code, failed.crashes, failed.epoch) == ("bad_input", 0, 1)
+    assert failed.error_message == "batch_size 999 exceeds the 64 images: choose 64 or less"
+
+
+@pytest.mark.parametrize(
+    ("scene", "reason"),
+    [
+        ("raise", "RuntimeError: the loss went for a walk"),
+        ("die", "killed by signal 9"),
+    ],
+)
+def test_a_job_that_crashes_is_tried_three_times_and_others_go_on(
+    catalogue: Catalogue, slot: Slot, dataset_id: str, scene: str, reason: str
+) -> None:
+    poison, good = play(catalogue, dataset_id, scene), play(catalogue, dataset_id, "succeed")
+    until_state(catalogue, poison, State.FAILED)
+    until_state(catalogue, good, State.SUCCEEDED)
+    failed = job(catalogue, poison)
+    assert (failed.error_code, failed.crashes, failed.epoch) == ("crashed", 3, 3)
+    assert reason in (failed.error_message or "")
+    assert job(catalogue, good).epoch == 1
+
+
+def test_a_runner_that_dies_is_replaced(catalogue: Catalogue, slot: Slot, dataset_id: str) -> None:
+    job_id = play(catalogue, dataset_id, "die with the runner")
+    until_state(catalogue, job_id, State.FAILED)
+    good = play(catalogue, dataset_id, "succeed")
+    until_state(catalogue, good, State.SUCCEEDED)
+
+
+def test_a_job_that_says_nothing_is_stopped_and_counts_as_crashed(
+    catalogue: Catalogue, settings: Settings, dataset_id: str
+) -> None:
+    impatient = a_slot(catalogue, settings, replace(QUICK, stall_s=0.5, crashes_allowed=1))
+    impatient.open()
+    job_id = play(catalogue, dataset_id, "hang")
+    until_state(catalogue, job_id, State.FAILED)
+    impatient.close()
+    assert "said nothing" in (job(catalogue, job_id).error_message or "")
+
+
+@pytest.mark.parametrize("scene", ["work", "ignore stop"])
+def test_cancelling_stops_the_running_job(catalogue: Catalogue, slot: Slot, dataset_id: str, scene: str) -> None:
+    job_id = play(catalogue, dataset_id, scene)
+    pid = until_played(catalogue, job_id)
+    cancel(catalogue, job_id)
+    until_state(catalogue, job_id, State.CANCELLED)
+    assert not is_running(pid)
+
+
+def test_what_a_job_started_itself_ends_with_it(catalogue: Catalogue, slot: Slot, dataset_id: str) -> None:
+    job_id = play(catalogue, dataset_id, "leave a child")
+    pattern = re.compile(r"started (\d+)")
+    until_played(catalogue, job_id)
+    other = until(lambda: [int(m[1]) for m in map(pattern.fullmatch, messages(catalogue, job_id)) if m], "its child")[0]
+    cancel(catalogue, job_id)
+    until_state(catalogue, job_id, State.CANCELLED)
+    until(lambda: not is_running(other), "the end of what the job started")
+
+
+def test_fast_progress_is_written_rarely_and_the_last_is_kept(
+    catalogue: Catalogue, slot: Slot, dataset_id: str
+) -> None:
+    job_id = play(catalogue, dataset_id, "many steps")
+    until(lambda: state(catalogue, job_id) is State.SUCCEEDED, "success", within_s=60)
+    done = job(catalogue, job_id)
+    assert done.progress is not None
+    assert done.progress["step"] == 200_000
+    elapsed_s = (done.finished_at or 0) - (done.started_at or 0)
+    progress = [event for event in told(catalogue, job_id) if event.kind == "progress"]
+    assert len(progress) <= elapsed_s / QUICK.progress_s + 3
+
+
+def test_closing_gives_the_running_job_back_uncounted_and_leaves_no_process(
+    catalogue: Catalogue, settings: Settings, dataset_id: str
+) -> None:
+    leaving = a_slot(catalogue, settings)
+    leaving.open()
+    job_id = play(catalogue, dataset_id, "work")
+    pid = until_played(catalogue, job_id)
+    leaving.close()
+    assert not is_running(pid)
+    assert (state(catalogue, job_id), job(catalogue, job_id).crashes) == (State.QUEUED, 0)
+    assert messages(catalogue, job_id)[-1] == store.RELEASED
+    with catalogue.reading() as session:
+        assert session.scalars(select(WorkerRow)).all() == []
+    next_one = a_slot(catalogue, settings)
+    next_one.open()
+    until_played(catalogue, job_id, times=2)
+    cancel(catalogue, job_id)
+    until_state(catalogue, job_id, State.CANCELLED)
+    next_one.close()
+
+
+def test_a_job_taken_by_another_worker_is_killed_and_its_words_are_refused(
+    catalogue: Catalogue, slot: Slot, dataset_id: str, settings: Settings
+) -> None:
+    job_id = play(catalogue, dataset_id, "work")
+    pid = until_played(catalogue, job_id)
+    with catalogue.writing() as session:
+        running = queries.job(session, job_id)
+        assert running is not None
+        running.lease_until = 0.0
+        store.sweep(session, QUICK)
+        mine = store.claim(session, "another worker", replace(QUICK, lease_s=600.0))
+    assert mine is not None
+    until(lambda: not is_running(pid), "the end of the fenced job's process")
+    assert {event.epoch for event in told(catalogue, job_id)[-2:]} <= {1, 2}
+    assert told(catalogue, job_id)[-1].data["state"] == "running"
+    until(lambda: not (settings.data_folder / "jobs" / job_id / "1").exists(), "the fenced run directory's removal")
+
+
+def test_a_worker_says_that_it_lives_and_where_it_computes(catalogue: Catalogue, slot: Slot) -> None:
+    def present() -> WorkerRow | None:
+        with catalogue.reading() as session:
+            return session.scalar(select(WorkerRow).where(WorkerRow.device.is_not(None)))
+
+    row = until(present, "a sign of life")
+    assert (row.pid, row.device) == (os.getpid(), "a stage")
+
+
+def test_two_bells_at_once_do_one_job_at_a_time(catalogue: Catalogue, settings: Settings, dataset_id: str) -> None:
+    shared = a_slot(catalogue, settings, replace(QUICK, sweep_s=600.0))
+    shared.open()
+    jobs = [play(catalogue, dataset_id, "succeed") for _ in range(6)]
+    bells = [threading.Thread(target=shared.work) for _ in range(3)]
+    for bell in bells:
+        bell.start()
+    for bell in bells:
+        bell.join()
+    shared.close()
+    rows = [job(catalogue, job_id) for job_id in jobs]
+    assert [(row.state, row.epoch) for row in rows] == [("succeeded", 1)] * 6
+    spans = sorted((row.started_at or 0, row.finished_at or 0) for row in rows)
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))

@@ -1,0 +1,77 @@
+"""One attempt at a job, inside the process that exists for it: an order in, events and a result or a refusal out."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from backend.jobs.states import Kind
+from simclr.config import EmbedConfig, PretrainConfig, transfer_config
+from simclr.datasets.store import open_dataset
+from simclr.events import Emit, ShouldStop, Stopped
+from simclr.results import EmbedResult, PretrainResult, TransferResult
+from simclr.runs import Run
+from worker.protocol import Exit, Finished, Message, Order, Refused
+
+Say = Callable[[Message], None]
+
+
+def attempt(order: Order, say: Say, should_stop: ShouldStop) -> int:
+    """Do the job and return the exit code; what went wrong is said, or printed with its traceback."""
+    try:
+        say(Finished(result=perform(order, say, should_stop)))
+    except Stopped:
+        return Exit.STOPPED
+    except OSError as error:
+        say(Refused(code="disk", message=f"Files could not be read or written: {error}"))
+        return Exit.DISK
+    except ValueError as error:
+        traceback.print_exc()
+        say(Refused(code="bad_input", message=str(error)))
+        return Exit.BAD_INPUT
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        traceback.print_exc()
+        say(Refused(code="out_of_memory", message=_memory_advice(order)))
+        return Exit.BAD_INPUT
+    return Exit.DONE
+
+
+def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> PretrainResult | TransferResult | EmbedResult:
+    """Call the science that the order names.
+
+    Raises:
+        ValueError: the config or the data cannot be used; pydantic's ValidationError is one.
+        Stopped: ``should_stop`` said so.
+    """
+    # The runner has loaded these before; naming them here keeps its first lines, and tests of them, free of torch.
+    from simclr.embed import embed
+    from simclr.pretrain import pretrain
+    from simclr.transfer import transfer
+
+    dataset, run = open_dataset(order.dataset), Run(order.run)
+    match order.kind:
+        case Kind.PRETRAIN:
+            return pretrain(PretrainConfig.model_validate(order.config), dataset, run, emit, should_stop)
+        case Kind.TRANSFER:
+            config = transfer_config.validate_python(order.config)
+            return transfer(config, _encoder_of(order), dataset, run, emit, should_stop)
+        case Kind.EMBED:
+            return embed(EmbedConfig.model_validate(order.config), _encoder_of(order), dataset, run, emit, should_stop)
+
+
+def _encoder_of(order: Order) -> Path:
+    if order.encoder is None:
+        raise ValueError(f"a job of kind {order.kind} needs an encoder: choose one and submit again")
+    return order.encoder
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    torch = sys.modules.get("torch")
+    return isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError))
+
+
+def _memory_advice(order: Order) -> str:
+    size = order.config.get("batch_size")
+    return f"There is not enough memory: reduce the batch size (now {size})." if size else "There is not enough memory."

@@ -1,0 +1,81 @@
+"""What worker and runner say to each other: one JSON object a line, orders down the runner's stdin, messages up its stdout.
+
+Down: ``{"do": "run", "order": …}``, ``{"do": "stop"}``, ``{"do": "kill"}``. Up: ``ready``, then for every job the events of
+``simclr.events``, ``finished`` or ``refused``, and always last ``exited``.
+"""
+
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from backend.jobs.states import Kind
+from simclr.events import Evaluation, Log, Progress
+from simclr.results import EmbedResult, PretrainResult, TransferResult
+
+# The runner's last line on stderr about a job, as nothing else orders its two outputs.
+END_OF_JOB = b"\0end of job"
+
+
+class Exit(IntEnum):
+    """How a job's process ends; anything else, or a signal, is a crash. Numbers as in sysexits.h where it has one."""
+
+    DONE = 0
+    DISK = 74
+    STOPPED = 75
+    BAD_INPUT = 78
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Order(_Line):
+    """One job for the runner; all paths are absolute."""
+
+    kind: Kind
+    config: dict[str, Any]
+    dataset: Path
+    encoder: Path | None
+    run: Path
+
+
+class Command(_Line):
+    """A line from the worker; ``order`` belongs to ``run``."""
+
+    do: Literal["run", "stop", "kill"]
+    order: Order | None = None
+
+
+class Ready(_Line):
+    """Everything is imported; ``device`` says in words where jobs will compute."""
+
+    kind: Literal["ready"] = "ready"
+    device: str | None
+
+
+class Finished(_Line):
+    """The job is done and its run directory complete."""
+
+    kind: Literal["finished"] = "finished"
+    result: Annotated[PretrainResult | TransferResult | EmbedResult, Field(discriminator="kind")]
+
+
+class Refused(_Line):
+    """The job cannot be done; another attempt would end the same way."""
+
+    kind: Literal["refused"] = "refused"
+    code: str
+    message: str
+
+
+class Exited(_Line):
+    """The job's process is gone. ``status`` is negative for a signal, None when the runner itself died."""
+
+    kind: Literal["exited"] = "exited"
+    status: int | None
+
+
+Message = Ready | Log | Progress | Evaluation | Finished | Refused | Exited
+message_adapter: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

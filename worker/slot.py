@@ -1,0 +1,129 @@
+"""A place for one job at a time: works off the queue, keeps a warm runner, sweeps, and says that the worker is alive."""
+
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.catalogue.engine import Catalogue
+from backend.jobs import presence, store
+from backend.jobs.presence import Presence
+from backend.jobs.timing import Timing
+from worker.supervise import Attempt
+from worker.warm import RUNNER, WarmRunner
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25
+
+
+class Slot:
+    """One per worker process. ``work`` is called by whoever learns of jobs: the bell, or the slot's own keeper thread."""
+
+    def __init__(
+        self, catalogue: Catalogue, data_folder: Path, timing: Timing, *, runner_command: Sequence[str] = RUNNER
+    ) -> None:
+        self.draining = threading.Event()
+        self._catalogue = catalogue
+        self._data_folder = data_folder
+        self._timing = timing
+        self._runner_command = runner_command
+        host = socket.gethostname()
+        self._who = Presence(owner=f"{host}-{os.getpid()}-{secrets.token_hex(3)}", host=host, pid=os.getpid())
+        self._taken = threading.Lock()
+        self._runner: WarmRunner | None = None
+        self._started_at = float("-inf")
+        self._looked_at = float("-inf")
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._helper: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Start the runner and the keeper thread."""
+        self._start_runner()
+        self._keeper.start()
+
+    def work(self) -> None:
+        """Do jobs until none waits. Returns at once when the worker is being stopped."""
+        while not self._taken.acquire(timeout=TICK_S):
+            if self.draining.is_set():
+                return
+        try:
+            while not self.draining.is_set() and self._do_next():
+                pass
+        finally:
+            self._taken.release()
+
+    def close(self) -> None:
+        """Give back the running job, end the runner, and say goodbye."""
+        self.draining.set()
+        self._keeper.join()
+        with self._taken:  # whoever works in it sees the drain and comes out
+            if self._runner is not None:
+                self._runner.close()
+        with self._catalogue.writing() as session:
+            presence.say_goodbye(session, self._who)
+
+    def _do_next(self) -> bool:
+        runner = self._wait_for_runner()
+        if runner is None:
+            return False
+        with self._catalogue.writing() as session:
+            claim = store.claim(session, self._who.owner, self._timing)
+        if claim is None:
+            return False
+        log.info("Job %s, attempt %d.", claim.job_id, claim.epoch)
+        Attempt(claim, runner, self._catalogue, self._data_folder, self._timing).run(self.draining)
+        return True
+
+    def _wait_for_runner(self) -> WarmRunner | None:
+        """A runner that is ready; None once the worker is being stopped. A job is claimed only when it can start."""
+        while not self.draining.is_set():
+            runner = self._runner
+            if runner is not None and runner.is_alive and runner.wait_ready(TICK_S):
+                return runner
+            self.draining.wait(TICK_S)
+        return None
+
+    def _keep(self) -> None:
+        while not self.draining.wait(TICK_S):
+            try:
+                self._replace_dead_runner()
+                if time.monotonic() - self._looked_at >= self._timing.sweep_s:
+                    self._look_around()
+                    self._looked_at = time.monotonic()
+            except SQLAlchemyError:
+                log.exception("The catalogue could not be kept; trying again.")
+            except OSError as error:
+                log.warning("No runner could be started: %s", error)
+
+    def _look_around(self) -> None:
+        """A sign of life, a sweep, and jobs for which the bell was not heard."""
+        device = self._runner.device if self._runner is not None else None
+        with self._catalogue.writing() as session:
+            presence.say_alive(session, self._who, device)
+            presence.forget_silent(session, self._timing)
+            swept = store.sweep(session, self._timing)
+        if swept.requeued or swept.ended:
+            log.warning("Lapsed leases: %d jobs queued again, %d ended.", swept.requeued, swept.ended)
+        if swept.waiting and not self._taken.locked():
+            self._helper = threading.Thread(target=self.work, name="helper", daemon=True)
+            self._helper.start()
+
+    def _replace_dead_runner(self) -> None:
+        if self._runner is not None and self._runner.is_alive:
+            return
+        if time.monotonic() - self._started_at >= self._timing.restart_s:
+            if self._runner is not None:
+                log.warning("The runner is gone and is started again. Its last words: %s", self._runner.last_words())
+                self._runner.close()
+            self._start_runner()
+
+    def _start_runner(self) -> None:
+        self._started_at = time.monotonic()
+        self._runner = WarmRunner(self._runner_command)

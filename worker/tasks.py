@@ -1,0 +1,47 @@
+"""The one task, ``wake``, and what the worker process does around it when it starts and stops."""
+
+from typing import TYPE_CHECKING, Any
+
+from celery import signals
+
+from backend.catalogue.engine import open_catalogue
+from backend.catalogue.upgrade import upgrade
+from backend.jobs.queue import WAKE, make_app
+from backend.jobs.timing import Timing
+from backend.settings import PREFIX, Settings
+from worker.slot import Slot
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+def assemble(settings: Settings, timing: Timing) -> "Celery":
+    """The Celery app of a worker process.
+
+    Raises:
+        ValueError: no Redis is named.
+    """
+    if settings.redis_url is None:
+        raise ValueError(f"a worker needs {PREFIX}REDIS_URL, such as redis://127.0.0.1:6379/0; 'simclr-lab up' sets it")
+    app = make_app(settings.redis_url)
+    catalogue = open_catalogue(settings)
+    slot = Slot(catalogue, settings.data_folder, timing)
+
+    def start(**_: Any) -> None:
+        upgrade(catalogue.engine)
+        slot.open()
+
+    def drain(**_: Any) -> None:
+        slot.draining.set()
+
+    def stop(**_: Any) -> None:
+        slot.close()
+        catalogue.close()
+
+    app.task(name=WAKE)(slot.work)
+    # At init, not when the broker is reached: a worker without Redis still finds its jobs in the catalogue.
+    signals.worker_init.connect(start, weak=False)
+    # Runs inside a signal handler; everything else happens in the threads that see the flag.
+    signals.worker_shutting_down.connect(drain, weak=False)
+    signals.worker_shutdown.connect(stop, weak=False)
+    return app
