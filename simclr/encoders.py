@@ -19,6 +19,7 @@ __all__ = [
     "ImageFacts",
     "Pixels",
     "ProjectionHead",
+    "adapt",
     "build_encoder",
     "feature_dim",
     "image_facts",
@@ -176,7 +177,11 @@ def prepare(images: Tensor, facts: ImageFacts) -> Tensor:
         float32, shape (N, facts.channels, facts.image_size, facts.image_size). Grey becomes RGB by repetition, RGB becomes
         grey by luma, other sizes are resized bilinearly with antialiasing.
     """
-    pixels = images.float() / 255
+    return adapt(images.float() / 255, facts)
+
+
+def adapt(pixels: Tensor, facts: ImageFacts) -> Tensor:
+    """``prepare`` for float ``pixels`` in [0, 1], such as views."""
     if pixels.shape[1] == 3 and facts.channels == 1:
         pixels = (pixels * torch.tensor(LUMA, device=pixels.device).view(3, 1, 1)).sum(dim=1, keepdim=True)
     elif pixels.shape[1] == 1 and facts.channels == 3:

@@ -1,0 +1,207 @@
+"""What an encoder is worth on labels: k-NN, a linear probe or fine-tuning, chosen on validation, test split read once."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from simclr.config import FineTuneConfig, KnnConfig, LinearProbeConfig
+from simclr.datasets.store import Dataset, Split, content_hash
+from simclr.device import Device, choose_device
+from simclr.embed import EncodingProgress, encode_images
+from simclr.encoders import Encoder, EncoderFile, load_encoder
+from simclr.events import Emit, Log, Progress, ShouldStop, Stopped
+from simclr.fine_tune import fine_tune, probabilities
+from simclr.metrics import accuracy, knn_scores, roc_auc, wilson_interval
+from simclr.probe import LinearModel, LogisticRegression, Standard
+from simclr.results import Score, TransferResult
+from simclr.runs import Run, sha256_of
+
+# Strengths of the probe's L2 penalty on standardised features, strongest first, so that each solution starts the next.
+L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
+
+# Gives the scores, (N, classes), of a split's labelled images; asked for the test split once, at the end.
+Classifier = Callable[[Split], NDArray[np.float32]]
+
+
+class Subject(NamedTuple):
+    """An encoder on its device, what it expects, the labelled set it is tried on, and whom to tell."""
+
+    encoder: nn.Module
+    file: EncoderFile
+    dataset: Dataset
+    device: Device
+    emit: Emit
+    should_stop: ShouldStop
+
+
+def transfer(
+    config: KnnConfig | LinearProbeConfig | FineTuneConfig,
+    encoder: Path,
+    dataset: Dataset,
+    run: Run,
+    emit: Emit,
+    should_stop: ShouldStop,
+) -> TransferResult:
+    """Classify the images of ``dataset`` with what the encoder has learned, and score validation and test.
+
+    ``chance`` in the result is the test accuracy of always answering the class that is commonest in training.
+
+    Raises:
+        ValueError: the encoder cannot be loaded or, being raw pixels, fine-tuned; a split has no labelled images; a class
+            has no training image; or the loss became NaN.
+        Stopped: ``should_stop`` said so; no result was written.
+    """
+    model, file = load_encoder(encoder)
+    _check_labels(dataset)
+    device = choose_device()
+    began = time.monotonic()
+    run.begin(config, kind="transfer", dataset=content_hash(dataset), encoder=sha256_of(encoder))
+    emit(Log(message=device.reason))
+    model = model.to(device.device).to(memory_format=torch.channels_last)
+    subject = Subject(model, file, dataset, device, emit, should_stop)
+    match config:
+        case KnnConfig():
+            classify, chosen = _knn(config, subject)
+        case LinearProbeConfig():
+            classify, chosen = _linear_probe(config, subject)
+        case FineTuneConfig():
+            classify, chosen = _fine_tune(config, subject)
+    scores = [_score(split, classify(split), _labels(dataset, split)) for split in ("val", "test")]
+    if should_stop():
+        raise Stopped("stopped on request before the result was written")
+    result = TransferResult(
+        strategy=config.strategy,
+        scores=scores,
+        chance=_chance(dataset),
+        seconds=time.monotonic() - began,
+        chosen=chosen,
+    )
+    run.finish(result)
+    return result
+
+
+def _knn(config: KnnConfig, subject: Subject) -> tuple[Classifier, dict[str, float]]:
+    features = _features(subject)
+    labels = torch.from_numpy(_labels(subject.dataset, "train"))
+
+    def classify(split: Split) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = knn_scores(
+            features["train"],
+            labels,
+            features[split],
+            classes=len(subject.dataset.classes),
+            k=config.k,
+            temperature=config.temperature,
+        ).numpy()
+        return scores
+
+    return classify, {}
+
+
+def _linear_probe(config: LinearProbeConfig, subject: Subject) -> tuple[Classifier, dict[str, float]]:
+    """Logistic regression for every L2 strength; the best on validation is kept, the strongest of equals."""
+    features = _features(subject)
+    standard = Standard.of(features["train"])
+    features = {split: standard(values) for split, values in features.items()}
+    problem = LogisticRegression(
+        features["train"], torch.from_numpy(_labels(subject.dataset, "train")), len(subject.dataset.classes)
+    )
+
+    def stop_when_asked() -> None:
+        if subject.should_stop():
+            raise Stopped("stopped on request while the probe was being solved")
+
+    best, best_l2, best_accuracy = None, 0.0, -1.0
+    model: LinearModel | None = None
+    for step, l2 in enumerate(L2_GRID, start=1):
+        model = problem.fit(l2, config.max_iterations, model, stop_when_asked)
+        reached = accuracy(model.probabilities(features["val"]), _labels(subject.dataset, "val"))
+        short = "" if model.iterations < config.max_iterations else "; not converged, raise max_iterations"
+        subject.emit(
+            Log(message=f"L2 {l2:g}: validation accuracy {reached:.3f} after {model.iterations} steps{short}.")
+        )
+        subject.emit(Progress(step=step, steps=len(L2_GRID)))
+        if reached > best_accuracy:
+            best, best_l2, best_accuracy = model, l2, reached
+    if best is None:
+        raise ValueError("the probe has no strengths to choose from")
+    chosen = best
+    return lambda split: chosen.probabilities(features[split]), {"l2": best_l2, "iterations": chosen.iterations}
+
+
+def _fine_tune(config: FineTuneConfig, subject: Subject) -> tuple[Classifier, dict[str, float]]:
+    if not isinstance(subject.encoder, Encoder):
+        raise ValueError(
+            "raw pixels have no weights to fine-tune: choose knn or linear_probe, or a pretrained or untrained encoder"
+        )
+    model, epoch = fine_tune(
+        config, subject.encoder, subject.file, subject.dataset, subject.device, subject.emit, subject.should_stop
+    )
+    model.to(subject.device.device)
+
+    def classify(split: Split) -> NDArray[np.float32]:
+        return probabilities(model, subject.file, subject.dataset, subject.dataset.indices(split, labelled=True))
+
+    return classify, {"epoch": epoch}
+
+
+def _features(subject: Subject) -> dict[Split, Tensor]:
+    """Features of every split's labelled images, encoded once; the encoder stays as it is."""
+    dataset = subject.dataset
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    indices = [dataset.indices(split, labelled=True) for split in splits]
+    images = dataset.images[np.concatenate(indices)]
+    progress = EncodingProgress(len(images), subject.emit, subject.should_stop)
+    features = encode_images(subject.encoder, subject.file, images, on_batch=progress)
+    if not bool(features.isfinite().all()):
+        raise ValueError("the encoder gives features that are not finite: pretrain it again")
+    parts = features.split([len(part) for part in indices])  # type: ignore[no-untyped-call]
+    return dict(zip(splits, parts, strict=True))
+
+
+def _score(split: Split, scores: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:
+    hits = int((scores.argmax(axis=1) == labels).sum())
+    low, high = wilson_interval(hits, len(labels))
+    return Score(
+        split="test" if split == "test" else "val",
+        n=len(labels),
+        accuracy=hits / len(labels),
+        accuracy_low=low,
+        accuracy_high=high,
+        auc=roc_auc(scores, labels),
+    )
+
+
+def _labels(dataset: Dataset, split: Split) -> NDArray[np.int64]:
+    return dataset.labels[dataset.indices(split, labelled=True)]
+
+
+def _chance(dataset: Dataset) -> float:
+    commonest = np.bincount(_labels(dataset, "train")).argmax()
+    return float((_labels(dataset, "test") == commonest).mean())
+
+
+def _check_labels(dataset: Dataset) -> None:
+    if len(dataset.classes) < 2:
+        raise ValueError(
+            f"the set has {len(dataset.classes)} classes, but a transfer needs two: "
+            "import images in class folders, or with labels"
+        )
+    for split in ("train", "val", "test"):
+        if len(dataset.indices(split, labelled=True)) == 0:
+            raise ValueError(
+                f"the {split} split has no labelled images: add some, or import the set without {split} images "
+                "so that a split is made"
+            )
+    counts = np.bincount(_labels(dataset, "train"), minlength=len(dataset.classes))
+    missing = [name for name, count in zip(dataset.classes, counts, strict=True) if count == 0]
+    if missing:
+        raise ValueError(
+            f"no training image is of class {', '.join(missing)}: add some to train, or leave the class out of val and test"
+        )
