@@ -9,6 +9,7 @@ import type {
   DatasetOut,
   EncoderOut,
   ImageOut,
+  JobBody,
   JobIn,
   JobOut,
   Pair,
@@ -115,7 +116,8 @@ export async function previewPairs(body: PreviewRequest, signal: AbortSignal): P
 
 /** Submits a job; the same `key` sent again, such as by a second click, finds the same job. */
 export function submitJob(body: JobIn, key: string): Promise<JobOut> {
-  return data(http.POST('/api/jobs', { body, params: { header: { 'idempotency-key': key } } }));
+  const params = { header: { 'idempotency-key': key } };
+  return data(http.POST('/api/jobs', { body: body as JobBody, params }));
 }
 
 export async function listJobs(limit: number): Promise<JobOut[]> {

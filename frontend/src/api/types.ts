@@ -9,7 +9,10 @@ export type Split = ImageOut['split'];
 export type EncoderOut = Schemas['EncoderOut'];
 export type EncoderOrigin = EncoderOut['origin'];
 export type JobOut = Schemas['JobOut'];
-export type JobIn = Schemas['PretrainJobIn'] | Schemas['TransferJobIn'] | Schemas['EmbedJobIn'];
+export type JobBody = Schemas['PretrainJobIn'] | Schemas['TransferJobIn'] | Schemas['EmbedJobIn'];
+/** A job to submit. The generated type asks for an embedding's config, which the API fills in itself. */
+export type JobIn =
+  Schemas['PretrainJobIn'] | Schemas['TransferJobIn'] | Omit<Schemas['EmbedJobIn'], 'config'>;
 export type JobState = Schemas['State'];
 export type JobKind = Schemas['Kind'];
 export type PretrainResult = Schemas['PretrainResult'];

@@ -22,6 +22,13 @@ export function chanceShare(dataset: DatasetOut, classIndex: number): number {
   return others > 0 ? Math.max(0, classTotal(dataset, classIndex) - 1) / others : 0;
 }
 
+/** The accuracy of always guessing the commonest class of a split, or null where nothing is labelled. */
+export function commonestShare(dataset: DatasetOut, split: Split): number | null {
+  const counts = dataset.counts[split] ?? [];
+  const labelled = counts.reduce((sum, n) => sum + n, 0);
+  return labelled > 0 ? Math.max(...counts) / labelled : null;
+}
+
 /** `count` positions spread evenly over `n` images, so that a first look shows more than the first class. */
 export function spread(n: number, count: number): number[] {
   const taken = Math.min(n, count);
