@@ -1,7 +1,5 @@
 """A zip of class folders, with or without split folders, or of images alone."""
 
-import errno
-import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from simclr.datasets.buffers import SMALLEST_PX, check_image_size, default_size, resized_note, room_for
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.images import decode_image, image_sides, to_square
 from simclr.datasets.layout import Layout, Place, read_layout
@@ -18,9 +17,6 @@ from simclr.datasets.splits import fill_splits
 from simclr.datasets.store import SPLITS, UNLABELLED, Dataset
 from simclr.datasets.zips import open_zip, quote, read_member
 
-SMALLEST_PX, LARGEST_PX = 8, 224
-# Chosen for a set whose images differ or are large: training on more takes a GPU, and a person who means to can say so.
-LARGEST_GUESS_PX = 64
 SAMPLED = 200
 PROGRESS_EVERY = 500
 
@@ -62,47 +58,9 @@ def import_archive(
         layout = read_layout(list(members), limits.classes)
         size_px = image_size or _guess_size(archive, [members[place.path] for place in layout.places], limits)
         reader = _Reader(archive, members, size_px, limits)
-        images = room_for(len(layout.places), size_px, limits, scratch)
+        images = room_for((len(layout.places), 3, size_px, size_px), limits, scratch)
         reader.read(layout.places, images, progress)
     return _dataset(layout, reader, images)
-
-
-def check_image_size(image_size: int | None) -> None:
-    """Refuse a size no encoder here can use.
-
-    Raises:
-        DatasetError: ``image_size``.
-    """
-    if image_size is not None and not SMALLEST_PX <= image_size <= LARGEST_PX:
-        raise DatasetError(
-            "image_size", f"the image size is {image_size} pixels, but must lie in {SMALLEST_PX}..{LARGEST_PX}"
-        )
-
-
-def room_for(n: int, size_px: int, limits: Limits, scratch: Path | None) -> NDArray[np.uint8]:
-    """An array of shape (n, 3, S, S) to decode into; on disk, its blocks reserved, where ``scratch`` is given.
-
-    Raises:
-        DatasetError: ``too_large`` for more than the limits store, ``disk_full`` when the disk has no room.
-    """
-    needed = n * 3 * size_px**2
-    if needed > limits.stored_bytes:
-        raise DatasetError(
-            "too_large",
-            f"{n:,} images of {size_px} × {size_px} pixels take {needed:,} bytes, more than {limits.stored_bytes:,}: "
-            "choose a smaller image size",
-        )
-    if scratch is None:
-        return np.empty((n, 3, size_px, size_px), dtype=np.uint8)
-    try:
-        with scratch.open("wb") as file:
-            # Without reserved blocks, a full disk kills whoever writes to the map.
-            os.posix_fallocate(file.fileno(), 0, needed)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise DatasetError("disk_full", f"the disk has no room for {needed:,} bytes: free some space") from error
-    return np.memmap(scratch, dtype=np.uint8, mode="r+", shape=(n, 3, size_px, size_px))
 
 
 @dataclass
@@ -114,6 +72,7 @@ class _Reader:
     size_px: int
     limits: Limits
     is_grey: bool = True
+    is_resized: bool = False
     kept: list[int] = field(default_factory=list)
     bad: list[tuple[str, DatasetError]] = field(default_factory=list)
 
@@ -128,7 +87,8 @@ class _Reader:
                 self._note_bad(place.path, error, len(places))
                 continue
             self.is_grey &= image.mode == "L"
-            images[len(self.kept)] = to_square(image, self.size_px)
+            self.is_resized |= image.size != (self.size_px, self.size_px)
+            images[len(self.kept)] = to_square(image, 3, self.size_px)
             self.kept.append(position)
         if not self.kept:
             self._refuse()
@@ -150,7 +110,7 @@ def _guess_size(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limits
     sample = members[:: max(1, len(members) // SAMPLED)]
     sides = [sides for m in sample if (sides := image_sides(read_member(archive, m, limits.member_bytes)))]
     median = int(np.median([min(pair) for pair in sides])) if sides else SMALLEST_PX
-    return max(SMALLEST_PX, min(median, LARGEST_GUESS_PX))
+    return default_size(median)
 
 
 def _dataset(layout: Layout, reader: _Reader, images: NDArray[np.uint8]) -> Dataset:
@@ -166,7 +126,7 @@ def _dataset(layout: Layout, reader: _Reader, images: NDArray[np.uint8]) -> Data
         splits.codes,
         layout.classes,
         source="zip",
-        notes=(*layout.notes, *_bad_note(reader.bad), *splits.notes),
+        notes=(*layout.notes, *_bad_note(reader.bad), *resized_note(reader.is_resized, reader.size_px), *splits.notes),
     )
 
 

@@ -60,18 +60,24 @@ def decode_image(data: bytes, *, max_pixels: int = LIMITS.pixels, needed_px: int
             ) from error
 
 
-def to_square(image: "Image.Image", size_px: int) -> NDArray[np.uint8]:
-    """The largest central square, resized to ``size_px``: uint8, shape (C, S, S), C is 1 or 3 as the image's mode says."""
+def to_square(image: "Image.Image", channels: int, size_px: int) -> NDArray[np.uint8]:
+    """The largest central square, resized, as grey (1) or RGB (3): uint8, shape (channels, S, S).
+
+    Raises:
+        ValueError: ``channels`` is neither 1 nor 3.
+    """
     from PIL import Image
 
+    if channels not in (1, 3):
+        raise ValueError(f"channels is {channels}, but must be 1 (grey) or 3 (RGB)")
     if image.size != (size_px, size_px):
         side = min(image.size)
         left, top = (image.width - side) / 2, (image.height - side) / 2
         image = image.resize(
             (size_px, size_px), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side), reducing_gap=3.0
         )
-    pixels = np.asarray(image, dtype=np.uint8)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
 def image_sides(data: bytes) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ from simclr.runs import write_json, writing
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 UNLABELLED = -1
+HASHED_ROWS = 4096
 
 IMAGES = "images.npy"
 LABELS = "labels.npy"
@@ -162,7 +163,9 @@ def content_hash(dataset: Dataset) -> str:
     """SHA-256 over shape, images, labels, splits and class names: the same bytes imported twice give the same name."""
     digest = hashlib.sha256(repr((dataset.images.shape, dataset.classes)).encode())
     for array in (dataset.images, dataset.labels, dataset.splits):
-        digest.update(np.ascontiguousarray(array).data)
+        # Block by block: a whole set of images may not fit into memory.
+        for start in range(0, len(array), HASHED_ROWS):
+            digest.update(np.ascontiguousarray(array[start : start + HASHED_ROWS]).data)
     return digest.hexdigest()
 
 

@@ -41,7 +41,7 @@ def open_zip(path: Path, limits: Limits = LIMITS) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except DAMAGE as error:
-        raise _broken(error) from error
+        raise broken(error) from error
     with archive:
         _check_members(archive, path.stat().st_size, limits)
         yield archive
@@ -57,12 +57,18 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -
         with archive.open(member) as file:
             data = file.read(limit + 1)
     except DAMAGE as error:
-        raise _broken(error, member.filename) from error
+        raise broken(error, member.filename) from error
     if len(data) > limit:
         raise DatasetError(
             "archive_bomb", f"{quote(member.filename)} unpacks to more than {limit // MIB} MiB: leave it out"
         )
     return data
+
+
+def broken(error: BaseException, name: str = "") -> DatasetError:
+    """The refusal for bytes that can't be unpacked, of the whole archive or of one member."""
+    what = f"{quote(name)} in the archive" if name else "the archive"
+    return DatasetError("broken_archive", f"{what} can't be read ({error or type(error).__name__}): pack it again")
 
 
 def _check_directory_size(path: Path, limits: Limits) -> None:
@@ -166,8 +172,3 @@ def _check_overlap(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> 
             raise DatasetError(
                 "overlap", f"{quote(member.filename)} shares bytes with another file: pack the folder again"
             )
-
-
-def _broken(error: BaseException, name: str = "") -> DatasetError:
-    what = f"{quote(name)} in the archive" if name else "the archive"
-    return DatasetError("broken_archive", f"{what} can't be read ({error or type(error).__name__}): pack it again")
