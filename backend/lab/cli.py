@@ -1,6 +1,7 @@
 """``simclr-lab up | demo | worker | doctor``."""
 
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -72,9 +73,19 @@ def demo(
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only ask whether this machine's worker gives signs of life.")
+    ] = False,
+) -> None:
     """Run only a worker, in this terminal; it needs SIMCLR_LAB_REDIS_URL and the catalogue's settings."""
     settings = load_settings()
+    if check:
+        from backend.lab.doctor import has_living_worker
+
+        if not has_living_worker(settings, socket.gethostname()):
+            raise LabError("no worker of this machine gave a sign of life in the last 30 s")
+        return
     if settings.redis_url is None:
         raise LabError(
             "a worker of its own needs SIMCLR_LAB_REDIS_URL, the Redis that the API rings; 'simclr-lab up' starts one "

@@ -12,13 +12,17 @@ from typing import Literal
 import httpx2
 import redis
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
+from backend.catalogue.engine import now, open_catalogue
+from backend.catalogue.queries import workers_seen_since
 from backend.lab.configuration import load_settings
 from backend.lab.errors import LabError
 from backend.lab.launcher import WARN_BELOW_MIB, address_of, without_password
 from backend.lab.ownership import is_held, read_note
 from backend.settings import Settings
 
+SEEN_S = 30.0
 MARKS = {"well": "[green]ok[/]  ", "idle": "[dim]–[/]   ", "ill": "[red]fix[/] "}
 PROBE = """
 import json, torch
@@ -115,11 +119,24 @@ def look_at_api(settings: Settings, address: str) -> Iterator[Finding]:
     queue = system["queue"]
     yield Finding("well", f"API: {address} answers; {queue['queued']} jobs queued, {queue['running']} running")
     if system["workers"]:
-        yield Finding("well", f"workers: {system['workers']} seen in the last 30 s, computing on {system['device']}")
+        device = f", computing on {system['device']}" if system["device"] else ""
+        yield Finding("well", f"workers: {system['workers']} seen in the last 30 s{device}")
     else:
         yield Finding(
             "ill", "workers: none seen in the last 30 s; see logs/worker.log, or start one: simclr-lab worker"
         )
+
+
+def has_living_worker(settings: Settings, host: str) -> bool:
+    """Whether a worker on the machine ``host`` wrote a sign of life into the catalogue lately."""
+    catalogue = open_catalogue(settings)
+    try:
+        with catalogue.reading() as session:
+            return any(worker.host == host for worker in workers_seen_since(session, now(session) - SEEN_S))
+    except SQLAlchemyError:
+        return False
+    finally:
+        catalogue.close()
 
 
 def look_at_torch() -> Finding:

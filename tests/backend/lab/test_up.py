@@ -138,6 +138,6 @@ def test_the_doctor_finds_a_running_lab_well_and_a_stopped_one_idle(start: Start
 
     def well() -> bool:
         during = start("doctor")
-        return during.ended() == 0 and "workers: 1" in during.printed
+        return during.ended() == 0 and "workers: 1 seen" in during.printed
 
     eventually(well, within_s=60)
