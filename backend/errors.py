@@ -84,6 +84,8 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if isinstance(error.__cause__, ApiError):  # FastAPI wraps whatever is raised while it reads a body
+        return error_response(error.__cause__.status, error.__cause__.detail)
     if error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):
         # FastAPI could not read the body at all: invalid UTF-8, nested too deep, a number of 5 000 digits.
         message = "The body is not readable JSON: send UTF-8 text, nested a few levels deep."

@@ -25,7 +25,8 @@ from backend.vision.frames import Channel, Header
 from simclr.augment import ViewParameters, apply_parameters, draw_parameters
 from simclr.config import AugmentConfig
 from simclr.datasets.errors import DatasetError
-from simclr.encoders import EncoderFile, load_encoder, untrained_encoder
+from simclr.datasets.images import decode_image, to_square
+from simclr.encoders import EncoderFile, load_encoder, prepare, untrained_encoder
 
 PR_SET_PDEATHSIG = 1
 MEMORY_ABOVE_WARM = 2 << 30
@@ -52,11 +53,11 @@ def encode(header: Header, blobs: list[bytes]) -> Reply:
     """The features of an uploaded image, float32, of unit length."""
     path = Path(header["encoder"])
     encoder, file = _encoder(path, path.stat().st_mtime_ns)
-    from simclr.datasets.images import decode_image, to_square
-    from simclr.embed import encode_images
-
-    image = to_square(decode_image(blobs[0]), header["channels"], header["image_size"])
-    features = encode_images(encoder, file, image[None])[0].numpy()
+    size = header["image_size"]
+    picture = to_square(decode_image(blobs[0], needed_px=size), header["channels"], size)
+    image = torch.from_numpy(np.array(picture)[None])
+    with torch.inference_mode():
+        features = encoder(prepare(image, file))[0].numpy()
     length = float(np.linalg.norm(features))
     if not (np.isfinite(length) and length > 0):
         raise ValueError("the encoder sees nothing in this image, so it has no neighbours: try another one")
@@ -110,7 +111,9 @@ def _reply(header: Header, blobs: list[bytes]) -> Reply:
 
 
 def _draw(size: int, config: AugmentConfig, seed: int, index: int) -> ViewParameters:
-    generator = torch.Generator().manual_seed(seed << 32 | index)
+    # Torch's generator reads 32 bits of its seed; this mixes both numbers into them.
+    mixed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+    generator = torch.Generator().manual_seed(mixed)
     return draw_parameters(2, size, config, generator)
 
 
@@ -138,7 +141,8 @@ def _warm_up() -> None:
     """Touch every operation once, so that the first preview is as quick as the second."""
     images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
     header = {"shape": list(images.shape), "config": {"blur_p": 1.0}, "seed": 0, "indices": [0, 1]}
-    preview(header, [images.numpy().tobytes()])
+    _, pngs = preview(header, [images.numpy().tobytes()])
+    to_square(decode_image(pngs[0]), 3, 16)
     with torch.inference_mode():
         nn.Conv2d(3, 8, 3)(torch.zeros(1, 3, 32, 32))
 

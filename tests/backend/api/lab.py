@@ -1,0 +1,103 @@
+"""A lab in a temporary folder, with little images in it, as the API's tests need one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from fastapi import FastAPI
+from numpy.typing import NDArray
+from starlette.testclient import TestClient
+
+from backend.app import create_app
+from backend.deps import Lab
+from backend.importing import add_dataset
+from backend.jobs import store
+from backend.jobs.outcomes import Artefact, Outcome, Succeeded
+from backend.jobs.states import Kind
+from backend.settings import Settings
+from simclr.datasets import Dataset, write_dataset
+from simclr.encoder_file import read_encoder_file
+from simclr.results import EmbedResult, TransferResult
+
+HOST = "127.0.0.1:8765"
+ORIGIN = f"http://{HOST}"
+N = 48
+
+
+@contextmanager
+def running(folder: Path, pages: Path | None = None) -> Iterator[FastAPI]:
+    """The real application, started and stopped, over a new or an old data folder."""
+    app = create_app(Settings(data=folder), pages or folder / "no pages")
+    with TestClient(app):
+        yield app
+
+
+def visitor(app: FastAPI, **headers: str) -> TestClient:
+    """A browser that nobody has signed in, on a page of the lab itself."""
+    # The lifespan is run by ``running``; a second client must not run it again.
+    return TestClient(app, base_url=ORIGIN, headers={"origin": ORIGIN, **headers}, raise_server_exceptions=False)
+
+
+def signed_in(app: FastAPI) -> TestClient:
+    """A browser that holds the session cookie."""
+    client = visitor(app)
+    assert client.post("/api/session", json={"token": lab(app).settings.access_token}).status_code == 204
+    return client
+
+
+def lab(app: FastAPI) -> Lab:
+    found: Lab = app.state.lab
+    return found
+
+
+def images(n: int = N, channels: int = 3, seed: int = 0, *, labelled: bool = True) -> Dataset:
+    """Random images of 16 × 16: three classes, every sixth image without a label, half for training."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(n, dtype=np.int64) % 3
+    labels[::6] = -1
+    return Dataset(
+        images=random.integers(0, 256, (n, channels, 16, 16), dtype=np.uint8),
+        labels=labels if labelled else np.full(n, -1, dtype=np.int64),
+        splits=np.where(np.arange(n) < n // 2, 0, 1 + np.arange(n) % 2).astype(np.uint8),
+        classes=("ant", "bee", "cat") if labelled else (),
+        source="random",
+    )
+
+
+def add_images(app: FastAPI, dataset: Dataset, name: str = "Little") -> str:
+    row, _ = add_dataset(lab(app), lambda folder: write_dataset(dataset, folder), name)
+    return row.id
+
+
+def settle(app: FastAPI, job_id: str, outcome: Outcome) -> None:
+    """Play the worker: claim the job, which must be next, and end it."""
+    with lab(app).catalogue.writing() as session:
+        claim = store.claim(session, "worker")
+        assert claim is not None
+        assert claim.job_id == job_id
+        assert store.settle(session, job_id, claim.epoch, outcome)
+
+
+def embed(app: FastAPI, encoder_id: str, dataset_id: str, features: NDArray[np.float32]) -> None:
+    """Give a data set the bank ``features``, as an embed job leaves it."""
+    with lab(app).catalogue.writing() as session:
+        asked = store.Submission(Kind.EMBED, dataset_id, {"batch_size": 512}, encoder_id)
+        job_id = store.submit(session, asked).id
+    path = lab(app).folder / f"jobs/{job_id}/1/features.npy"
+    path.parent.mkdir(parents=True)
+    np.save(path, features)
+    result = EmbedResult(n=len(features), feature_dim=features.shape[1], images_per_s=1.0, seconds=1.0)
+    settle(app, job_id, Succeeded(result, Artefact(str(path.relative_to(lab(app).folder)), "0" * 64)))
+
+
+def pixel_features(app: FastAPI, encoder_key: str, dataset: Dataset) -> NDArray[np.float32]:
+    """Features of the raw pixels, worked out without the code under test."""
+    facts = read_encoder_file(lab(app).folder / encoder_key)
+    mean, std = (np.reshape(v, (1, -1, 1, 1)) for v in (facts.mean, facts.std))
+    flat = ((dataset.images / 255 - mean) / std).reshape(len(dataset), -1)
+    return (flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32)
+
+
+def add_result(app: FastAPI, job_id: str, result: TransferResult) -> None:
+    settle(app, job_id, Succeeded(result))

@@ -1,0 +1,39 @@
+"""Every route of the application, so that a forgotten one cannot slip past a test."""
+
+import re
+from collections.abc import Iterator
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+ID = "0" * 26
+JSON_ROUTES = (
+    "/api/session",
+    "/api/datasets/builtin",
+    "/api/augmentations/preview",
+    "/api/jobs",
+    "/api/encoders",
+    "/api/search",
+)
+# Each parameter by which a request names something.
+ID_ROUTES = (
+    "/api/datasets/{}",
+    "/api/datasets/{}/images",
+    "/api/datasets/{}/images/0",
+    f"/api/datasets/{ID}/images/{{}}",
+    "/api/jobs/{}",
+    "/api/jobs/{}/events",
+    "/api/encoders/{}",
+)
+
+
+def all_routes(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """Method and path of every route, pages left out."""
+    for route in iter_route_contexts(app.routes):
+        for method in route.methods or ():
+            yield method, route.path
+
+
+def filled(path: str) -> str:
+    """The path with something in the place of each parameter."""
+    return re.sub(r"{\w+}", ID, path)
