@@ -27,7 +27,7 @@ def add_archive(lab: Lab, archive: Path, kind: str, image_size: int | None, name
     """The set that an uploaded archive holds, and whether it is new; a limited child reads the strangers' bytes.
 
     Raises:
-        ApiError: 422 with the code of the refusal.
+        ApiError: 422 with the code of the refusal; 507 the disk is full.
     """
     from simclr.datasets.importer import import_in_child
 
@@ -53,7 +53,8 @@ def add_dataset(lab: Lab, make: Callable[[Path], DatasetInfo], name: str) -> tup
         row, is_new = _enter(lab, _row(dataset_id, name, key, info))
         return row, is_new
     except DatasetError as refusal:
-        raise ApiError(422, refusal.code, str(refusal)) from None
+        status = 507 if refusal.code == "disk_full" else 422
+        raise ApiError(status, refusal.code, str(refusal)) from None
     finally:
         shutil.rmtree(staged, ignore_errors=True)
         if not is_new:

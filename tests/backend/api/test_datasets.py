@@ -65,10 +65,16 @@ BROKEN: dict[str, tuple[str, bytes]] = {
     "one image": ("zip", packed({"a/1.png": png()})),
     "a bomb": ("zip", packed({}) + b"PK"),
     "not an npz": ("npz", b"PK\x03\x04"),
-    "no labels of that length": ("npz", npz(images=np.zeros((20, 8, 8), np.uint8), labels=np.zeros(3, np.int64))),
-    "pickles": ("npz", npz(images=np.array([{"a": 1}], dtype=object))),
+    "no labels of that length": (
+        "npz",
+        npz(train_images=np.zeros((20, 8, 8), np.uint8), train_labels=np.zeros(3, np.int64)),
+    ),
+    "pickles": ("npz", npz(train_images=np.array([{"a": 1}], dtype=object))),
     "a zip said to be an npz": ("npz", archive()),
-    "images of floats with NaN": ("npz", npz(images=np.full((20, 8, 8), np.nan), labels=np.zeros(20, np.int64))),
+    "images of floats with NaN": (
+        "npz",
+        npz(train_images=np.full((20, 8, 8), np.nan), train_labels=np.zeros(20, np.int64)),
+    ),
 }
 
 
@@ -111,7 +117,7 @@ def test_an_uploaded_archive_becomes_a_data_set_once(own: FastAPI) -> None:
 
 def test_an_uploaded_npz_becomes_a_data_set(own: FastAPI) -> None:
     random = np.random.default_rng(0)
-    arrays = {"images": random.integers(0, 256, (30, 8, 8), dtype=np.uint8), "labels": np.arange(30) % 3}
+    arrays = {"train_images": random.integers(0, 256, (30, 8, 8), dtype=np.uint8), "train_labels": np.arange(30) % 3}
     status, made = upload(lab.signed_in(own), npz(**arrays), "npz", name="Tiny")
     assert (status, made["n"], made["channels"]) == (201, 30, 1)
 
