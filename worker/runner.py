@@ -178,6 +178,7 @@ def main() -> None:
     warm_up()
     name_device(channel)
     Runner(channel).serve()
+    os._exit(0)  # there is nothing to tidy, and torch takes seconds to do so
 
 
 if __name__ == "__main__":

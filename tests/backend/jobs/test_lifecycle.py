@@ -1,0 +1,177 @@
+"""Whatever two racing workers, an impatient person and a jumping clock do, every job keeps one life.
+
+Hypothesis drives the real statements on a real catalogue, and a few lines of model say what must be true after each step.
+"""
+
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select
+
+from backend.catalogue.engine import Catalogue, open_url
+from backend.catalogue.models import Base, EncoderRow, EventRow, JobRow
+from backend.jobs import store
+from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Released
+from backend.jobs.states import MOVES, Desired, State
+from backend.jobs.store import Claim
+from backend.jobs.timing import Timing
+from simclr.events import Log, Progress
+from tests.backend.jobs.rows import PRETRAINED, add_dataset, submit
+
+TIMING = Timing(lease_s=30.0, backoff_s=(5.0, 30.0, 120.0))
+OUTCOMES: tuple[Outcome, ...] = (PRETRAINED, Failed("bad_input", "no"), Crashed("died"), Cancelled(), Released())
+
+
+class Lifecycle(RuleBasedStateMachine):
+    jobs: Bundle[str] = Bundle("jobs")
+    claims: Bundle[Claim] = Bundle("claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moment = 1000.0
+        self.folder = tempfile.TemporaryDirectory(prefix="lifecycle-")
+        # Two workers are two engines: they share nothing but the file.
+        url = f"sqlite:///{Path(self.folder.name) / 'catalogue.sqlite'}"
+        self.doors: list[Catalogue] = [open_url(url, clock=lambda _session: self.moment) for _ in range(2)]
+        Base.metadata.create_all(self.doors[0].engine)
+        self.dataset_id = add_dataset(self.doors[0])
+        self.holder: dict[str, int] = {}  # job id → the only epoch that may write
+        self.seen: dict[str, State] = {}
+
+    def teardown(self) -> None:
+        for door in self.doors:
+            door.close()
+        self.folder.cleanup()
+
+    @rule(target=jobs, key=st.sampled_from([None, "a", "b"]))
+    def submit(self, key: str | None) -> str:
+        return submit(self.doors[0], self.dataset_id, idempotency_key=key)
+
+    @rule(target=claims, worker=st.integers(0, 1))
+    def claim(self, worker: int) -> Claim:
+        with self.doors[worker].writing() as session:
+            claim = store.claim(session, f"worker {worker}", TIMING)
+        if claim is None:
+            return multiple()
+        assert claim.job_id not in self.holder, "a job was given to two workers"
+        self.holder[claim.job_id] = claim.epoch
+        return claim
+
+    @rule(claim=claims, worker=st.integers(0, 1))
+    def renew(self, claim: Claim, worker: int) -> None:
+        with self.doors[worker].writing() as session:
+            wanted = store.renew(session, claim.job_id, claim.epoch, TIMING)
+        assert (wanted is not None) == self.holds(claim)
+
+    @rule(claim=claims, n=st.integers(0, 3))
+    def progress(self, claim: Claim, n: int) -> None:
+        events = [Log(message="hello"), *(Progress(step=step, steps=3) for step in range(n))]
+        with self.doors[0].writing() as session:
+            assert store.progress(session, claim.job_id, claim.epoch, events, TIMING) == self.holds(claim)
+
+    @rule(claim=consumes(claims), outcome=st.sampled_from(OUTCOMES))
+    def settle(self, claim: Claim, outcome: Outcome) -> None:
+        self.settle_again(claim, outcome)
+        with self.doors[1].writing() as session:
+            assert not store.settle(session, claim.job_id, claim.epoch, outcome, TIMING)
+
+    @rule(claim=claims, outcome=st.sampled_from(OUTCOMES))
+    def settle_again(self, claim: Claim, outcome: Outcome) -> None:
+        with self.doors[0].writing() as session:
+            is_settled = store.settle(session, claim.job_id, claim.epoch, outcome, TIMING)
+        assert is_settled == self.holds(claim)
+        if is_settled:
+            del self.holder[claim.job_id]
+
+    @rule(job_id=jobs)
+    def cancel(self, job_id: str) -> None:
+        with self.doors[1].writing() as session:
+            store.request_cancel(session, job_id)
+
+    @rule(worker=st.integers(0, 1))
+    def sweep(self, worker: int) -> None:
+        with self.doors[worker].writing() as session:
+            store.sweep(session, TIMING)
+        for job in self.rows():
+            if job.state != State.RUNNING:
+                self.holder.pop(job.id, None)
+
+    @rule(seconds=st.sampled_from([-20.0, 0.5, 7.0, 31.0, 200.0]))
+    def clock_moves(self, seconds: float) -> None:
+        self.moment += seconds
+
+    @invariant()
+    def moves_are_legal_and_authority_is_one(self) -> None:
+        for job in self.rows():
+            state, before = State(job.state), self.seen.get(job.id, State.QUEUED)
+            assert state is before or reachable(before, state), f"{before} → {state}"
+            self.seen[job.id] = state
+            assert (state is State.RUNNING) == (job.id in self.holder)
+            if state is State.RUNNING:
+                assert job.epoch == self.holder[job.id]
+            assert (job.owner is not None) == (job.lease_until is not None) == (state is State.RUNNING)
+            assert job.crashes <= TIMING.crashes_allowed
+            assert (job.finished_at is not None) == state.is_terminal
+            if state is State.CANCELLED:
+                assert job.desired == Desired.CANCEL or job.epoch > 0
+
+    @invariant()
+    def events_are_one_gapless_story_with_at_most_one_end(self) -> None:
+        with self.doors[1].reading() as session:
+            events = session.scalars(select(EventRow).order_by(EventRow.job_id, EventRow.seq)).all()
+            encoders = session.scalars(select(EncoderRow.job_id)).all()
+        for job in self.rows():
+            mine = [event for event in events if event.job_id == job.id]
+            assert [event.seq for event in mine] == list(range(1, len(mine) + 1))
+            assert [event.epoch for event in mine] == sorted(event.epoch for event in mine)
+            told = [State(event.data["state"]) for event in mine if event.kind == "state"]
+            assert told[-1] == job.state
+            assert all(later is earlier or later in MOVES[earlier] for earlier, later in pairwise(told))
+            ends = [event for event in mine if event.kind == "state" and State(event.data["state"]).is_terminal]
+            assert len(ends) == State(job.state).is_terminal
+            assert not ends or ends[0] is mine[-1]
+            assert encoders.count(job.id) == (job.state == State.SUCCEEDED)
+
+    def holds(self, claim: Claim) -> bool:
+        return self.holder.get(claim.job_id) == claim.epoch
+
+    def rows(self) -> list[JobRow]:
+        with self.doors[0].reading() as session:
+            return list(session.scalars(select(JobRow)))
+
+
+def reachable(start: State, end: State) -> bool:
+    """Whether legal moves lead from one state to another; one rule may make two of them."""
+    return end in MOVES[start] or any(end in MOVES[middle] for middle in MOVES[start])
+
+
+def run(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Lifecycle,
+        settings=settings(
+            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+def test_every_job_keeps_one_life() -> None:
+    run(examples=40, steps=25)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_job_keeps_one_life_in_two_thousand_stories() -> None:
+    run(examples=2000, steps=40)

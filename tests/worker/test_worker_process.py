@@ -1,0 +1,289 @@
+"""The worker as it is deployed: Celery, Redis, a warm runner with torch, and real science on real images."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from backend.catalogue import queries
+from backend.catalogue.engine import Catalogue, open_catalogue
+from backend.catalogue.models import DatasetRow, EventRow, JobRow, WorkerRow
+from backend.catalogue.upgrade import upgrade
+from backend.jobs import store
+from backend.jobs.queue import Bell, make_app
+from backend.jobs.states import Kind, State
+from backend.settings import PREFIX, Settings
+from simclr.config import EmbedConfig, EncoderConfig, KnnConfig, LinearProbeConfig, PretrainConfig
+from simclr.datasets.store import Dataset, write_dataset
+from simclr.encoder_file import read_encoder_file
+from tests.backend.jobs.rows import job, state, submit
+from tests.worker.redis_server import redis_at, socket_folder
+from tests.worker.waiting import children_of, is_running, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+TINY = EncoderConfig(architecture="resnet8", width=8)
+SHORT = PretrainConfig(epochs=2, batch_size=32, encoder=TINY, projection_width=16, projection_dim=8)
+LONG = SHORT.model_copy(update={"epochs": 1000})
+
+
+def squares_and_crosses() -> Dataset:
+    """96 grey images of two kinds, learnable by anything."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(96) % 2
+    images = rng.integers(0, 60, (96, 1, 16, 16), dtype=np.uint8)
+    images[labels == 0, :, 4:12, 4:12] += 150
+    images[labels == 1, :, 7:9, :] += 150
+    images[labels == 1, :, :, 7:9] += 40
+    splits = np.repeat([0, 1, 2], [64, 16, 16]).astype(np.uint8)
+    return Dataset(images, labels.astype(np.int64), splits, ("square", "cross"), "made for a test")
+
+
+@dataclass
+class Lab:
+    """A deployment without its API: data folder, catalogue, bell, and a way to start workers."""
+
+    settings: Settings
+    catalogue: Catalogue
+    dataset_id: str
+    socket: Path
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "celery", "-A", "tests.worker.quick_app", "worker", "-P", "threads", "-c", "1"]
+        return subprocess.Popen(
+            [*command, "--without-gossip", "--without-mingle", "--loglevel", "INFO"],
+            env={
+                **os.environ,
+                f"{PREFIX}DATA": str(self.settings.data_folder),
+                f"{PREFIX}REDIS_URL": str(self.settings.redis_url),
+                "OMP_NUM_THREADS": "1",
+            },
+        )
+
+    def until_warm(self, worker: subprocess.Popen[bytes]) -> WorkerRow:
+        def warm() -> WorkerRow | None:
+            assert worker.poll() is None, "the worker ended"
+            with self.catalogue.reading() as session:
+                return session.scalar(
+                    select(WorkerRow).where(WorkerRow.pid == worker.pid, WorkerRow.device.is_not(None))
+                )
+
+        return until(warm, "a warm runner", within_s=120)
+
+    def submit(self, kind: Kind, config: dict[str, object], encoder_id: str | None = None) -> str:
+        job_id = submit(self.catalogue, self.dataset_id, kind, config=config, encoder_id=encoder_id)
+        Bell(self.settings.redis_url).ring()
+        return job_id
+
+    def pretrain(self, config: PretrainConfig) -> str:
+        return self.submit(Kind.PRETRAIN, config.model_dump(mode="json"))
+
+    def until_state(self, job_id: str, wanted: State, within_s: float = 120) -> JobRow:
+        until(lambda: state(self.catalogue, job_id) is wanted, f"{wanted} of {job(self.catalogue, job_id).__dict__}", within_s=within_s)  # fmt: skip  # noqa: E501
+        return job(self.catalogue, job_id)
+
+    def until_training(self, job_id: str, epoch: int = 1) -> None:
+        def trains() -> bool:
+            row = job(self.catalogue, job_id)
+            return row.epoch == epoch and row.progress is not None
+
+        until(trains, f"progress of attempt {epoch}", within_s=120)
+
+    def events(self, job_id: str) -> list[EventRow]:
+        with self.catalogue.reading() as session:
+            return list(queries.events_after(session, job_id, 0, limit=10_000))
+
+    def last_message(self, job_id: str) -> str:
+        return str([event for event in self.events(job_id) if event.kind == "state"][-1].data["message"])
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with socket_folder() as folder, redis_at(folder / "redis.sock"):
+        data = tmp_path_factory.mktemp("lab")
+        settings = Settings(data=data, redis_url=f"redis+socket://{folder / 'redis.sock'}")
+        catalogue = open_catalogue(settings)
+        upgrade(catalogue.engine)
+        info = write_dataset(squares_and_crosses(), data / "datasets" / "squares")
+        with catalogue.writing() as session:
+            row = DatasetRow(
+                name="squares", key="datasets/squares", content_hash=info.content_hash, info=info.model_dump(mode="json"),
+                created_at=0.0,
+            )  # fmt: skip
+            session.add(row)
+        yield Lab(settings, catalogue, row.id, folder / "redis.sock")
+        catalogue.close()
+
+
+@pytest.fixture(scope="class")
+def worker(lab: Lab) -> Iterator[subprocess.Popen[bytes]]:
+    """One worker for a class of tests that leave it alive; it is gone when the next class starts its own."""
+    process = lab.start_worker()
+    lab.until_warm(process)
+    yield process
+    process.terminate()
+    process.wait(timeout=10)
+
+
+@pytest.fixture
+def start(lab: Lab) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts workers that the test ends itself, and makes sure of it."""
+    started = []
+
+    def start_one() -> subprocess.Popen[bytes]:
+        started.append(lab.start_worker())
+        lab.until_warm(started[-1])
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def family_of(worker: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """Runner and job below a worker that is at work."""
+    [runner] = children_of(worker.pid)
+    return runner, until(lambda: children_of(runner), "the job's process")[0]
+
+
+class TestAWorkerAtWork:
+    def test_pretrains_embeds_and_transfers(self, lab: Lab, worker: subprocess.Popen[bytes]) -> None:
+        pretrained = lab.pretrain(SHORT)
+        result = lab.until_state(pretrained, State.SUCCEEDED).result
+        assert result is not None
+        assert result["epochs"] == 2
+        with lab.catalogue.reading() as session:
+            encoder_id = queries.encoders_made_by(session, [pretrained])[pretrained]
+            encoder = queries.encoder(session, encoder_id)
+        assert encoder is not None
+        path = lab.settings.data_folder / encoder.key
+        assert read_encoder_file(path).model_dump(mode="json") == encoder.description
+        embedded = lab.submit(Kind.EMBED, EmbedConfig().model_dump(), encoder_id)
+        knn = lab.submit(Kind.TRANSFER, KnnConfig(k=5).model_dump(), encoder_id)
+        probe = lab.submit(Kind.TRANSFER, LinearProbeConfig().model_dump(), encoder_id)
+        for job_id in (embedded, knn, probe):
+            lab.until_state(job_id, State.SUCCEEDED)
+        with lab.catalogue.reading() as session:
+            bank = queries.bank(session, encoder_id, lab.dataset_id)
+            found = queries.results(session, dataset_id=lab.dataset_id)
+        assert bank is not None
+        assert np.load(lab.settings.data_folder / bank.key).shape == (96, bank.feature_dim)
+        assert {result.strategy for result, _, _ in found} == {"knn", "linear_probe"}
+
+    def test_starts_training_within_seconds_of_the_submission(self, lab: Lab, worker: subprocess.Popen[bytes]) -> None:
+        asked_at = time.monotonic()
+        job_id = lab.pretrain(LONG)
+        lab.until_training(job_id)
+        seconds = time.monotonic() - asked_at
+        with lab.catalogue.writing() as session:
+            store.request_cancel(session, job_id)
+        cancelled_at = time.monotonic()
+        lab.until_state(job_id, State.CANCELLED)
+        row = job(lab.catalogue, job_id)
+        print(f"\nclaimed {(row.started_at or 0) - row.created_at:.2f} s, first progress {seconds:.2f} s after the submission,"  # noqa: T201
+              f" cancelled in {time.monotonic() - cancelled_at:.2f} s")  # fmt: skip
+        assert seconds < 10
+        [runner] = children_of(worker.pid)
+        assert children_of(runner) == []
+
+    def test_does_not_try_again_what_cannot_work(self, lab: Lab, worker: subprocess.Popen[bytes]) -> None:
+        job_id = lab.pretrain(SHORT.model_copy(update={"batch_size": 4096}))
+        failed = lab.until_state(job_id, State.FAILED)
+        assert (failed.error_code, failed.crashes, failed.epoch) == ("bad_input", 0, 1)
+        assert "4096" in (failed.error_message or "")
+        assert lab.last_message(job_id) == failed.error_message
+
+    def test_gives_up_on_a_job_that_was_killed_three_times(self, lab: Lab, worker: subprocess.Popen[bytes]) -> None:
+        job_id = lab.pretrain(LONG)
+        for epoch in (1, 2, 3):
+            lab.until_training(job_id, epoch)
+            os.kill(family_of(worker)[1], signal.SIGKILL)
+        failed = lab.until_state(job_id, State.FAILED)
+        assert (failed.error_code, failed.crashes) == ("crashed", 3)
+        assert "signal 9" in (failed.error_message or "")
+        told = [event.data["state"] for event in lab.events(job_id) if event.kind == "state"]
+        assert told == ["queued", "running"] * 3 + ["failed"]
+
+    def test_survives_fifty_bells_and_messages_it_does_not_know(
+        self, lab: Lab, worker: subprocess.Popen[bytes]
+    ) -> None:
+        app = make_app(str(lab.settings.redis_url))
+        app.send_task("os.system", args=["echo"])
+        app.send_task("wake", args=["unexpected"])
+        job_id = lab.pretrain(SHORT)
+        bell = Bell(lab.settings.redis_url)
+        assert all(bell.ring() for _ in range(50))
+        assert lab.until_state(job_id, State.SUCCEEDED).epoch == 1
+        assert worker.poll() is None
+
+
+class TestAWorkerThatEnds:
+    def test_gives_its_job_back_when_told_to_stop(self, lab: Lab, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        leaving = start()
+        job_id = lab.pretrain(LONG)
+        lab.until_training(job_id)
+        runner, process = family_of(leaving)
+        leaving.terminate()
+        told_at = time.monotonic()
+        leaving.wait(timeout=20)
+        print(f"\nthe worker left in {time.monotonic() - told_at:.2f} s")  # noqa: T201
+        assert time.monotonic() - told_at < 5
+        assert not is_running(runner)
+        assert not is_running(process)
+        row = job(lab.catalogue, job_id)
+        assert (row.state, row.crashes) == ("queued", 0)
+        assert lab.last_message(job_id) == store.RELEASED
+        with lab.catalogue.writing() as session:
+            store.request_cancel(session, job_id)
+
+    def test_leaves_no_process_when_killed_and_another_takes_over(
+        self, lab: Lab, start: Callable[[], subprocess.Popen[bytes]]
+    ) -> None:
+        killed = start()
+        job_id = lab.pretrain(LONG)
+        lab.until_training(job_id)
+        runner, process = family_of(killed)
+        killed.kill()
+        killed.wait()
+        until(lambda: not is_running(runner) and not is_running(process), "the end of runner and job", within_s=5)
+        killed_at = time.monotonic()
+        start()
+        lab.until_training(job_id, epoch=2)
+        print(f"\nanother worker trained {time.monotonic() - killed_at:.1f} s after the kill, its own start included")  # noqa: T201
+        assert job(lab.catalogue, job_id).crashes == 1
+        assert any("fell silent" in event.data.get("message", "") for event in lab.events(job_id))
+        with lab.catalogue.writing() as session:
+            store.request_cancel(session, job_id)
+        lab.until_state(job_id, State.CANCELLED)
+
+
+def test_a_worker_without_redis_still_does_its_jobs(lab: Lab) -> None:
+    with socket_folder() as folder, redis_at(folder / "redis.sock") as server:
+        settings = lab.settings.model_copy(update={"redis_url": f"redis+socket://{folder / 'redis.sock'}"})
+        alone = Lab(settings, lab.catalogue, lab.dataset_id, folder / "redis.sock")
+        worker = alone.start_worker()
+        try:
+            alone.until_warm(worker)
+            first = alone.pretrain(LONG)
+            alone.until_training(first)
+            server.kill()
+            server.wait()
+            second = alone.pretrain(SHORT)
+            with lab.catalogue.writing() as session:
+                store.request_cancel(session, first)
+            alone.until_state(first, State.CANCELLED)
+            assert alone.until_state(second, State.SUCCEEDED).epoch == 1
+            worker.terminate()
+            worker.wait(timeout=10)
+        finally:
+            worker.kill()
+            worker.wait()
