@@ -229,7 +229,7 @@ def blur(views: Tensor, parameters: ViewParameters) -> Tensor:
 
 def blur_width(size_px: int) -> int:
     """Taps of the blur for images of ``size_px``: the odd number next to a tenth of it, at least 3."""
-    return max(3, 2 * round(size_px / 20) + 1)
+    return max(3, 2 * round((size_px / 10 - 1) / 2) + 1)
 
 
 def _crop_sizes(area: Tensor, ratio: Tensor, size_px: int, config: AugmentConfig) -> tuple[Tensor, Tensor]:

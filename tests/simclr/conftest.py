@@ -1,0 +1,72 @@
+"""Small image sets, and threads that do not fight over busy cores."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from simclr.datasets import Dataset
+from simclr.events import Evaluation, Log, Progress
+
+SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tensors this small gain nothing from threads, and on busy cores threads wait for each other."""
+    torch.set_num_threads(1)
+
+
+def striped(n: int = 96, *, channels: int = 3, size_px: int = 8, labelled: bool = True, seed: int = 0) -> Dataset:
+    """Two classes, stripes across and stripes along, in random colours with noise; half train, a quarter each val and test."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    stripes = np.where(np.arange(size_px) % 4 < 2, 1.0, 0.0)
+    along = np.broadcast_to(stripes, (size_px, size_px))
+    figure = np.where((labels == 1)[:, None, None], along, along.T)[:, None]
+    colour = random.uniform(80, 200, (n, channels, 1, 1))
+    images = np.clip(figure * colour + random.uniform(0, 50, (n, channels, size_px, size_px)), 0, 255)
+    return Dataset(
+        images=images.astype(np.uint8),
+        labels=labels.astype(np.int64) if labelled else np.full(n, -1, np.int64),
+        splits=np.repeat([0, 1, 2], [n // 2, n // 4, n - n // 2 - n // 4]).astype(np.uint8),
+        classes=("across", "along") if labelled else (),
+        source="stripes made by a test",
+    )
+
+
+@pytest.fixture
+def stripes() -> Dataset:
+    return striped()
+
+
+class Heard(list[Log | Progress | Evaluation]):
+    """An ``Emit`` that remembers."""
+
+    def __call__(self, event: Log | Progress | Evaluation, /) -> None:
+        self.append(event)
+
+    @property
+    def messages(self) -> str:
+        return "\n".join(event.message for event in self if isinstance(event, Log))
+
+    @property
+    def progress(self) -> list[Progress]:
+        return [event for event in self if isinstance(event, Progress)]
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        return [event for event in self if isinstance(event, Evaluation)]
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+def stop_after(asked: int) -> Callable[[], bool]:
+    """A ``ShouldStop`` that says yes from the ``asked``-th time on (from 0)."""
+    times = iter(range(10**9))
+    return lambda: next(times) >= asked

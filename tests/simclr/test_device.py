@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from simclr.device import _container_quota, choose_device, usable_cores
+
+
+def test_the_choice_is_explained_in_a_sentence_and_always_the_same() -> None:
+    device = choose_device()
+    assert device == choose_device()
+    assert device.reason.startswith("Working on ")
+    assert device.reason.endswith(".")
+    assert ("bfloat16" in device.name) == device.bf16
+    assert device.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_threads_are_never_raised_above_what_was_set_or_may_be_used() -> None:
+    assert choose_device().threads == torch.get_num_threads() <= usable_cores()
+
+
+def test_autocast_uses_the_chosen_precision() -> None:
+    device = choose_device()
+    with device.autocast():
+        product = torch.ones(2, 2, device=device.device) @ torch.ones(2, 2, device=device.device)
+    assert product.dtype == (torch.bfloat16 if device.bf16 else torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [("max 100000", None), ("200000 100000", 2), ("150000 100000", 2), ("5000 100000", 1), ("?", None)],
+)
+def test_the_quota_of_a_container_is_read_in_whole_cores(tmp_path: Path, text: str, cores: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(text + "\n")
+    assert _container_quota(tmp_path / "cpu.max") == cores
+    assert _container_quota(tmp_path / "absent") is None

@@ -1,0 +1,181 @@
+import json
+import math
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from simclr.config import AugmentConfig, EncoderConfig, PretrainConfig
+from simclr.datasets import Dataset
+from simclr.datasets.store import content_hash
+from simclr.encoders import image_facts, load_encoder, untrained_encoder
+from simclr.events import Stopped, never
+from simclr.loss import chance_level
+from simclr.pretrain import pretrain
+from simclr.results import PretrainResult
+from simclr.runs import Run, sha256_of
+from tests.simclr.conftest import Heard, stop_after, striped
+
+TINY = PretrainConfig(
+    epochs=2,
+    batch_size=16,
+    projection_width=32,
+    projection_dim=16,
+    encoder=EncoderConfig(width=8),
+    augment=AugmentConfig(blur_p=0.5),
+)
+
+
+def test_a_pretraining_leaves_a_complete_run_with_a_loadable_encoder(
+    tmp_path: Path, stripes: Dataset, heard: Heard
+) -> None:
+    run = Run(tmp_path / "run")
+    result = pretrain(TINY, stripes, run, heard, never)
+    assert run.is_complete
+    assert sorted(p.name for p in run.path.iterdir()) == [
+        "config.json", "encoder.safetensors", "manifest.json", "result.json",
+    ]  # fmt: skip
+    _, file = load_encoder(run.encoder)
+    assert (file.origin, file.architecture, file.channels, file.image_size) == ("pretrained", TINY.encoder, 3, 8)
+    assert file.mean == image_facts(stripes).mean
+    written = json.loads((run.path / "config.json").read_text())
+    assert PretrainConfig.model_validate(written["config"]) == TINY
+    assert (written["kind"], written["dataset"]) == ("pretrain", content_hash(stripes))
+    assert PretrainResult.model_validate_json((run.path / "result.json").read_text()) == result
+    assert (result.epochs, result.steps, result.feature_dim) == (2, 2 * (48 // 16), 32)
+    assert result.chance == chance_level(16) == math.log(31)
+    assert 0 < result.loss < 10
+    assert result.images_per_s > 0
+    assert result.device.startswith(("cpu", "NVIDIA"))
+
+
+def test_it_tells_the_device_the_steps_and_the_features_from_before_the_first_step(
+    tmp_path: Path, stripes: Dataset, heard: Heard
+) -> None:
+    result = pretrain(TINY, stripes, Run(tmp_path), heard, never)
+    assert heard.messages.startswith("Working on ")
+    assert [(e.epoch, e.step, e.n) for e in heard.evaluations] == [(0, 0, 24), (1, 3, 24), (2, 6, 24)]
+    assert heard.evaluations[-1].knn_accuracy == result.knn_accuracy
+    last = heard.progress[-1]
+    assert (last.step, last.steps, last.epoch, last.epochs) == (6, 6, 2, 2)
+    assert last.chance == chance_level(16)
+    assert last.learning_rate is not None
+    assert 0 < last.learning_rate < TINY.learning_rate
+
+
+def test_the_features_are_looked_at_every_so_many_epochs_and_at_the_last(
+    tmp_path: Path, stripes: Dataset, heard: Heard
+) -> None:
+    pretrain(TINY.model_copy(update={"epochs": 5, "knn_every": 2}), stripes, Run(tmp_path), heard, never)
+    assert [event.epoch for event in heard.evaluations] == [0, 2, 4, 5]
+
+
+def test_the_same_seed_gives_the_same_encoder_bit_for_bit_and_another_seed_another(
+    tmp_path: Path, stripes: Dataset
+) -> None:
+    torch.manual_seed(1)
+    digests = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        torch.rand(7)  # what came before must not matter
+        run = Run(tmp_path / name)
+        pretrain(TINY.model_copy(update={"seed": seed}), stripes, run, lambda _event: None, never)
+        digests.append(sha256_of(run.encoder))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_training_changes_weights_and_statistics(tmp_path: Path, stripes: Dataset) -> None:
+    pretrain(TINY, stripes, Run(tmp_path), lambda _event: None, never)
+    untrained_encoder(TINY.encoder, image_facts(stripes), TINY.seed, tmp_path / "untrained.safetensors")
+    trained, untrained = (
+        load_encoder(tmp_path / name)[0].state_dict() for name in ("encoder.safetensors", "untrained.safetensors")
+    )
+    same = [n for n in trained if torch.equal(trained[n], untrained[n])]
+    assert same == []
+
+
+@pytest.mark.parametrize("asked", [0, 1, 4, 9])
+def test_a_stopped_pretraining_raises_and_leaves_no_encoder(tmp_path: Path, stripes: Dataset, asked: int) -> None:
+    run = Run(tmp_path)
+    with pytest.raises(Stopped):
+        pretrain(TINY, stripes, run, lambda _event: None, stop_after(asked))
+    assert not run.is_complete
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json"]
+
+
+def test_a_process_asked_to_end_stops_and_its_own_handler_hears_it_too(tmp_path: Path, stripes: Dataset) -> None:
+    calls: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: calls.append(number))
+    try:
+        asked = stop_after(6)
+
+        def should_stop() -> bool:
+            if asked() and not calls:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return False
+
+        with pytest.raises(Stopped):
+            pretrain(TINY.model_copy(update={"epochs": 50}), stripes, Run(tmp_path), lambda _event: None, should_stop)
+        assert calls == [signal.SIGTERM]
+        assert not (tmp_path / "encoder.safetensors").exists()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_batch_larger_than_the_training_split_is_refused(tmp_path: Path, stripes: Dataset) -> None:
+    with pytest.raises(ValueError, match="batch_size is 256 but there are only 48 training images"):
+        pretrain(TINY.model_copy(update={"batch_size": 256}), stripes, Run(tmp_path), lambda _event: None, never)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_without_labels_are_enough_and_the_missing_look_is_explained(tmp_path: Path, heard: Heard) -> None:
+    result = pretrain(TINY, striped(labelled=False), Run(tmp_path), heard, never)
+    assert result.knn_accuracy is None
+    assert heard.evaluations == []
+    assert "No training image has a label" in heard.messages
+
+
+def test_a_set_without_validation_is_trained_on_and_the_missing_look_is_explained(tmp_path: Path, heard: Heard) -> None:
+    dataset = striped()
+    dataset.splits[:] = 0
+    assert pretrain(TINY, dataset, Run(tmp_path), heard, never).knn_accuracy is None
+    assert "No validation image has a label" in heard.messages
+
+
+def test_unlabelled_training_images_are_used(tmp_path: Path, heard: Heard) -> None:
+    dataset = striped()
+    dataset.labels[dataset.indices("train")[20:]] = -1
+    result = pretrain(TINY, dataset, Run(tmp_path), heard, never)
+    assert result.steps == 6  # 48 images, not 20
+    assert result.knn_accuracy is not None
+
+
+def test_grey_images_and_a_warm_up_longer_than_the_training_work(tmp_path: Path, heard: Heard) -> None:
+    config = TINY.model_copy(update={"warmup_epochs": 10.0})
+    assert pretrain(config, striped(channels=1), Run(tmp_path), heard, never).steps == 6
+
+
+def test_a_set_mapped_from_disk_gives_the_same_encoder(tmp_path: Path, stripes: Dataset) -> None:
+    from simclr.datasets import open_dataset, write_dataset
+
+    write_dataset(stripes, tmp_path / "set")
+    for name, dataset in (("a", stripes), ("b", open_dataset(tmp_path / "set"))):
+        pretrain(TINY, dataset, Run(tmp_path / name), lambda _event: None, never)
+    assert sha256_of(tmp_path / "a" / "encoder.safetensors") == sha256_of(tmp_path / "b" / "encoder.safetensors")
+
+
+def test_lightning_leaves_nothing_behind_and_says_nothing(
+    tmp_path: Path, stripes: Dataset, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pretrain(TINY, stripes, Run(tmp_path / "run"), lambda _event: None, never)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_images_are_left_as_they_were(tmp_path: Path, stripes: Dataset) -> None:
+    before = np.array(stripes.images)
+    pretrain(TINY, stripes, Run(tmp_path), lambda _event: None, never)
+    assert (stripes.images == before).all()
