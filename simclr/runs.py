@@ -71,6 +71,14 @@ class Run:
         """Record what is about to be done: the config, and facts such as the data set's content hash."""
         write_json(self.path / CONFIG, {"config": config.model_dump(mode="json"), **facts})
 
+    def facts(self) -> dict[str, str]:
+        """The facts given to ``begin``; empty where it was never called."""
+        path = self.path / CONFIG
+        if not path.exists():
+            return {}
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {name: str(value) for name, value in content.items() if name != "config"}
+
     def finish(self, result: BaseModel) -> None:
         """Record the result, then the manifest with the hash of every file and the versions that made them."""
         write_json(self.path / RESULT, result)

@@ -1,0 +1,214 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simclr.cli import main
+from simclr.config import PretrainConfig
+from simclr.datasets import write_dataset
+from simclr.encoder_file import read_encoder_file
+from simclr.options import choices_of
+from simclr.runs import Run
+from tests.simclr.conftest import striped
+
+FAST = ["--epochs", "1", "--batch-size", "16", "--encoder-width", "8", "--projection-width", "16"]
+
+
+class Called:
+    """What a run of the command line printed and returned."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def simclr(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """Call the command line in this process."""
+
+    def call(*arguments: object) -> Called:
+        monkeypatch.setattr(sys, "argv", ["simclr", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return Called(int(ended.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    write_dataset(striped(), tmp_path / "stripes")
+    return tmp_path / "stripes"
+
+
+def test_pretrain_transfer_embed_and_search_follow_one_another(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    run, bank = tmp_path / "run", tmp_path / "bank"
+    trained = simclr("pretrain", stored, "--out", run, *FAST)
+    assert trained.code == 0, trained.err
+    assert "loss" in trained.out
+    assert "k-NN accuracy" in trained.out
+    assert "Working on" in trained.err
+    assert Run(run).is_complete
+
+    for strategy in ("knn", "linear_probe"):
+        scored = simclr("transfer", stored, "--encoder", run, "--strategy", strategy)
+        assert scored.code == 0, scored.err
+        assert re.search(r"test: accuracy [01]\.\d+ \(95 %: .*n = 24\), AUC", scored.out)
+    tuned = simclr(
+        "transfer", stored, "--encoder", run / "encoder.safetensors", "--strategy", "fine_tune",
+        "--batch-size", 16, "--epochs", 1, "--augment-flip-p", 0,
+    )  # fmt: skip
+    assert tuned.code == 0, tuned.err
+
+    assert simclr("embed", stored, "--encoder", run, "--out", bank).code == 0
+    found = simclr("search", bank, "--dataset", stored, "--index", 3, "-k", 5)
+    assert found.code == 0, found.err
+    rows = [line.split("\t") for line in found.out.splitlines()]
+    assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert "3" not in [row[1] for row in rows]
+    assert {row[3] for row in rows} <= {"across", "along"}
+    assert "precision@5" in found.err
+
+    picture = tmp_path / "picture.png"
+    Image.fromarray(striped().images[3].transpose(1, 2, 0)).save(picture)
+    by_picture = simclr("search", bank, "--dataset", stored, "--image", picture, "--encoder", run, "-k", 1)
+    assert by_picture.out.split("\t")[1] == "3"
+
+
+@pytest.mark.parametrize("baseline", ["untrained", "pixels"])
+def test_baselines_are_scored_by_name_and_leave_nothing(simclr, baseline: str, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert simclr("transfer", stored, "--encoder", baseline, "--strategy", "knn").code == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["stripes"]
+
+
+def test_an_untrained_encoder_can_be_like_a_trained_one(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    simclr("pretrain", stored, "--out", tmp_path / "run", *FAST)
+    assert (
+        simclr("embed", stored, "--encoder", "untrained", "--like", tmp_path / "run", "--out", tmp_path / "b").code == 0
+    )
+    dim = read_encoder_file(Run(tmp_path / "run").encoder).feature_dim
+    assert np.load(Run(tmp_path / "b").features).shape == (96, dim)
+
+
+def test_a_preview_is_a_picture_of_images_and_pairs_the_same_for_the_same_seed(
+    simclr, stored: Path, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        made = simclr("preview", stored, "--out", tmp_path / f"{name}.png", "--count", 4, "--seed", seed)
+        assert made.code == 0, made.err
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (3 * 100 + 4, 4 * 100 + 4)  # 8 pixels enlarged 12 times, and gaps of 4
+    first, same, other = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert first == same != other
+
+
+def test_the_built_in_sets_are_listed(simclr) -> None:  # type: ignore[no-untyped-def]
+    listed = simclr("datasets")
+    assert "digits: 1,797 grey images of 8×8, 10 classes" in listed.out
+    assert "patterns: " in listed.out
+
+
+def test_an_npz_file_is_imported_once_and_opened_from_its_folder(simclr, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    images = striped(120, channels=1).images[:, 0]
+    np.savez(tmp_path / "set.npz", train_images=images, train_labels=np.arange(120) % 2)
+    stored = simclr("import", tmp_path / "set.npz", "--out", tmp_path / "set")
+    assert stored.code == 0, stored.err
+    assert "120 images of 8×8, 2 classes" in stored.out
+    for source in (tmp_path / "set.npz", tmp_path / "set"):
+        assert simclr("transfer", source, "--encoder", "pixels", "--strategy", "knn").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pretrain", "nothing", "--out", "run"], "no image set 'nothing': give digits, patterns"),
+        (["pretrain", "STORED"], "Missing option '--out'"),
+        (["pretrain", "STORED", "--out", "run", "--temperature", "0"], "--temperature is 0.0: input should be greater"),
+        (["pretrain", "STORED", "--out", "run", "--temperature", "warm"], "Invalid value for '--temperature'"),
+        (["pretrain", "STORED", "--out", "run", "--encoder-architecture", "vit"], "'vit' is not one of"),
+        (["pretrain", "STORED", "--out", "run"], "batch_size is 256 but there are only 48 training images"),
+        (["pretrain", "STORED", "--out", "run", "--tempreature", "1"], "No such option: --tempreature"),
+        (["transfer", "STORED", "--encoder", "nothing"], "no encoder at nothing"),
+        (["transfer", "STORED", "--encoder", "STORED"], "no encoder at"),
+        (["transfer", "STORED", "--encoder", "pixels", "--strategy", "fine_tune"], "raw pixels have no weights"),
+        (
+            ["transfer", "STORED", "--encoder", "pixels", "--strategy", "knn", "--epochs", "3"],
+            "--epochs does not belong",
+        ),
+        (["transfer", "STORED", "--encoder", "pixels", "--like", "x"], "--like only goes with"),
+        (["embed", "FOLDER", "--encoder", "pixels", "--out", "bank"], "holds no data set"),
+        (["search", "FOLDER", "--dataset", "STORED", "--index", "1"], "holds no bank: make one with"),
+        (["search", "FOLDER", "--dataset", "STORED"], "give either --index or --image"),
+        (["preview", "STORED", "--out", "FOLDER"], "Is a directory"),
+        (["paint"], "No such command 'paint'"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_and_exit_code_2(  # type: ignore[no-untyped-def]
+    simclr, arguments: list[str], message: str, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"STORED": str(stored), "FOLDER": str(tmp_path)}
+    ended = simclr(*(names.get(argument, argument) for argument in arguments))
+    assert ended.code == 2
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    # The device may be told before the mistake is found; the mistake is the last line and the only error.
+    lines = ended.err.strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    assert sum("error" in line for line in lines) == 1
+    assert not Run(tmp_path / "run").is_complete
+
+
+def test_a_bank_is_searched_only_with_its_own_set_and_encoder(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    bank, picture = tmp_path / "bank", tmp_path / "picture.png"
+    simclr("embed", stored, "--encoder", "pixels", "--out", bank)
+    write_dataset(striped(seed=1), tmp_path / "others")
+    other = simclr("search", bank, "--dataset", tmp_path / "others", "--index", 1)
+    assert (other.code, "made of another image set" in other.err) == (2, True)
+    beyond = simclr("search", bank, "--dataset", stored, "--index", 96)
+    assert (beyond.code, "--index is 96 but the set has 96 images, 0 to 95" in beyond.err) == (2, True)
+    Image.fromarray(striped().images[3].transpose(1, 2, 0)).save(picture)
+    simclr("pretrain", stored, "--out", tmp_path / "run", *FAST)
+    wrong = simclr("search", bank, "--dataset", stored, "--image", picture, "--encoder", tmp_path / "run")
+    assert (wrong.code, "made by another encoder" in wrong.err) == (2, True)
+
+
+def test_a_finished_run_is_never_written_over(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    simclr("pretrain", stored, "--out", tmp_path / "run", *FAST)
+    again = simclr("pretrain", stored, "--out", tmp_path / "run", *FAST)
+    assert (again.code, "holds a finished run already" in again.err) == (2, True)
+
+
+def test_the_help_of_pretrain_names_every_choice_in_full(simclr) -> None:  # type: ignore[no-untyped-def]
+    shown = simclr("pretrain", "--help").out
+    assert all(choice.option + " " in shown for choice in choices_of(PretrainConfig))
+
+
+def test_help_comes_without_loading_torch() -> None:
+    code = "import sys\nfrom simclr.cli import app\napp(['pretrain', '--help'], standalone_mode=False)\n"
+    code += "sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_pretraining_with_130_and_no_encoder(stored: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "simclr.cli", "pretrain", str(stored), "--out", str(tmp_path / "run")]
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, "--epochs", "1000", *FAST[2:]], stderr=file, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        deadline = time.monotonic() + 120
+        while b"Epoch 0" not in log.read_bytes() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+    assert log.read_text().strip().splitlines()[-1] == "stopped"
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["config.json"]
