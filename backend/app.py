@@ -28,14 +28,17 @@ PAGES = Path(__file__).parent.parent / "frontend" / "dist"
 GRACE_S = 5
 
 
-def create_app(settings: Settings | None = None, pages: Path = PAGES) -> FastAPI:
-    """The application for ``settings`` (default: the environment); pages are served where they have been built."""
+def create_app(settings: Settings | None = None, pages: Path = PAGES, vision: Vision | None = None) -> FastAPI:
+    """The application for ``settings`` (default: the environment); pages are served where they have been built.
+
+    The catalogue is opened, and ``vision`` started, when the application starts, not before.
+    """
     settings = settings or Settings()
     keys = Keys(settings.access_token)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running(app, settings, keys) as lab:
+        async with _running(app, settings, keys, vision or Vision()) as lab:
             app.state.lab = lab
             yield
 
@@ -60,14 +63,14 @@ def create_app(settings: Settings | None = None, pages: Path = PAGES) -> FastAPI
 
 
 @contextlib.asynccontextmanager
-async def _running(app: FastAPI, settings: Settings, keys: Keys) -> AsyncIterator[Lab]:
+async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision) -> AsyncIterator[Lab]:
     catalogue = open_catalogue(settings)
     upgrade(catalogue.engine)
     lab = Lab(
         settings=settings,
         keys=keys,
         catalogue=catalogue,
-        vision=Vision(),
+        vision=vision,
         staging=Staging(settings.data_folder / "staging"),
         streams=Streams(catalogue, lambda: app.state.is_stopping()),
         bell=Bell(settings.redis_url),

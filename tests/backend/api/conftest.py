@@ -25,7 +25,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     pages = tmp_path_factory.mktemp("pages")
     (pages / "index.html").write_text("<!doctype html><title>SimCLR Lab</title>")
     (pages / "app.js").write_text("export {}")
-    with lab.running(tmp_path_factory.mktemp("data"), pages) as running:
+    with lab.running(tmp_path_factory.mktemp("data"), pages, seeing=True) as running:
         yield running
 
 

@@ -1,5 +1,6 @@
 """A lab in a temporary folder, with little images in it, as the API's tests need one."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from backend.jobs import store
 from backend.jobs.outcomes import Artefact, Outcome, Succeeded
 from backend.jobs.states import Kind
 from backend.settings import Settings
+from backend.vision import Vision
 from simclr.datasets import Dataset, write_dataset
 from simclr.encoder_file import read_encoder_file
 from simclr.results import EmbedResult, TransferResult
@@ -25,10 +27,14 @@ ORIGIN = f"http://{HOST}"
 N = 48
 
 
+# A child that never says it is warm; importing torch would cost each test of something else two seconds.
+BLIND = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
+
+
 @contextmanager
-def running(folder: Path, pages: Path | None = None) -> Iterator[FastAPI]:
-    """The real application, started and stopped, over a new or an old data folder."""
-    app = create_app(Settings(data=folder), pages or folder / "no pages")
+def running(folder: Path, pages: Path | None = None, *, seeing: bool = False) -> Iterator[FastAPI]:
+    """The real application, started and stopped, over a new or an old data folder; only if ``seeing``, vision works."""
+    app = create_app(Settings(data=folder), pages or folder / "no pages", Vision() if seeing else Vision(BLIND))
     with TestClient(app):
         yield app
 

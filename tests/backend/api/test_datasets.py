@@ -175,6 +175,7 @@ def test_what_a_crash_left_among_the_uploads_is_removed_at_start(tmp_path: Path)
         assert folders(app) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_built_in_set_is_made_once(own: FastAPI) -> None:
     client = lab.signed_in(own)
     first = client.post("/api/datasets/builtin", json={"source": "digits"})

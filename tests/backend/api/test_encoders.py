@@ -21,7 +21,7 @@ UNKNOWN = "0" * 26
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[FastAPI]:
-    with lab.running(tmp_path) as app:
+    with lab.running(tmp_path, seeing=True) as app:
         yield app
 
 

@@ -1,0 +1,117 @@
+"""What vision's child can do. The only module of the backend that imports torch."""
+
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from backend.vision.frames import Header
+from simclr.augment import ViewParameters, apply_parameters, draw_parameters
+from simclr.config import AugmentConfig
+from simclr.datasets.errors import DatasetError
+from simclr.datasets.images import decode_image, to_square
+from simclr.encoders import EncoderFile, load_encoder, prepare, untrained_encoder
+
+ENCODERS_KEPT = 4
+
+Reply = tuple[Header, list[bytes]]
+
+
+def preview(header: Header, blobs: list[bytes]) -> Reply:
+    """PNGs of every image and its two views, in turn. The views of an image depend on the seed and its index alone."""
+    images = _tensor(blobs[0], header["shape"])
+    config = AugmentConfig.model_validate(header["config"])
+    drawn = [_draw(images.shape[-1], config, header["seed"], index) for index in header["indices"]]
+    parameters = _joined([d[:1] for d in drawn] + [d[1:] for d in drawn])
+    views = apply_parameters(torch.cat([images, images]), parameters)
+    first, second = views.mul_(255).round_().to(torch.uint8).chunk(2)
+    return {}, [_png(image) for triple in zip(images, first, second, strict=True) for image in triple]
+
+
+def encode(header: Header, blobs: list[bytes]) -> Reply:
+    """The features of an uploaded image, float32, of unit length."""
+    path = Path(header["encoder"])
+    encoder, file = _encoder(path, path.stat().st_mtime_ns)
+    size = header["image_size"]
+    picture = to_square(decode_image(blobs[0], needed_px=size), header["channels"], size)
+    image = torch.from_numpy(np.array(picture)[None])
+    with torch.inference_mode():
+        features = encoder(prepare(image, file))[0].numpy()
+    length = float(np.linalg.norm(features))
+    if not (np.isfinite(length) and length > 0):
+        raise ValueError("the encoder sees nothing in this image, so it has no neighbours: try another one")
+    return {}, [(features / length).astype(np.float32).tobytes()]
+
+
+def untrained(header: Header, _blobs: list[bytes]) -> Reply:
+    """Write an encoder such as ``like`` with random weights."""
+    _, like = load_encoder(Path(header["like"]))
+    if like.architecture is None:
+        raise ValueError(f"{header['like']} has no network")
+    untrained_encoder(like.architecture, like, header["seed"], Path(header["path"]))
+    return {}, []
+
+
+OPERATIONS: dict[str, Callable[[Header, list[bytes]], Reply]] = {
+    "preview": preview,
+    "encode": encode,
+    "untrained": untrained,
+}
+
+
+def reply(header: Header, blobs: list[bytes]) -> Reply:
+    """Do what is asked; refusals become answers, anything else ends this process, and the parent starts another."""
+    try:
+        answer, made = OPERATIONS[header["do"]](header, blobs)
+    except DatasetError as refusal:
+        return {"ok": False, "code": refusal.code, "message": str(refusal)}, []
+    except (ValueError, OSError) as refusal:
+        return {"ok": False, "code": "not_computable", "message": str(refusal)}, []
+    except MemoryError:
+        message = "There is not enough memory for this image: make it smaller."
+        return {"ok": False, "code": "too_large", "message": message}, []
+    return {"ok": True, **answer}, made
+
+
+def _draw(size: int, config: AugmentConfig, seed: int, index: int) -> ViewParameters:
+    # Torch's generator reads 32 bits of its seed; this mixes both numbers into them.
+    mixed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+    generator = torch.Generator().manual_seed(mixed)
+    return draw_parameters(2, size, config, generator)
+
+
+def _joined(parts: list[ViewParameters]) -> ViewParameters:
+    return ViewParameters(**{name: torch.cat([getattr(p, name) for p in parts]) for name in vars(parts[0])})
+
+
+def _tensor(blob: bytes, shape: list[int]) -> Tensor:
+    return torch.from_numpy(np.frombuffer(blob, dtype=np.uint8).reshape(shape).copy())
+
+
+def _png(image: Tensor) -> bytes:
+    file = io.BytesIO()
+    array: Any = image[0] if len(image) == 1 else image.permute(1, 2, 0)
+    Image.fromarray(np.ascontiguousarray(array.numpy())).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+@lru_cache(ENCODERS_KEPT)
+def _encoder(path: Path, _changed: int) -> tuple[nn.Module, EncoderFile]:
+    return load_encoder(path)
+
+
+def warm_up() -> None:
+    """Touch every operation once, so that the first preview is as quick as the second."""
+    torch.set_num_threads(1)
+    images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    header = {"shape": list(images.shape), "config": {"blur_p": 1.0}, "seed": 0, "indices": [0, 1]}
+    _, pngs = preview(header, [images.numpy().tobytes()])
+    to_square(decode_image(pngs[0]), 3, 16)
+    with torch.inference_mode():
+        nn.Conv2d(3, 8, 3)(torch.zeros(1, 3, 32, 32))

@@ -1,0 +1,207 @@
+"""The API as it is really run: quick to start, without torch, streaming, and gone when asked to go."""
+
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+
+from backend.catalogue.engine import Catalogue, open_catalogue
+from backend.jobs import store
+from backend.jobs.outcomes import Failed
+from simclr.events import Log
+from tests.backend.api.lab import images
+from tests.backend.api.process import Api, children, cpu_s, is_gone, started, wait_until
+from tests.backend.api.test_datasets import npz
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with started(tmp_path_factory.mktemp("api")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def catalogue(api: Api) -> Iterator[Catalogue]:
+    """The process's catalogue, opened by another one: what a worker sees."""
+    opened = open_catalogue(api.settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def dataset_id(api: Api) -> str:
+    dataset = images(24)
+    body = npz(train_images=dataset.images.transpose(0, 2, 3, 1), train_labels=np.arange(24) % 3)
+    answer = api.client.post("/api/datasets/upload?format=npz&name=Little", content=body)
+    assert answer.status_code == 201, answer.text
+    found: str = answer.json()["id"]
+    return found
+
+
+def submit(api: Api, dataset_id: str) -> str:
+    asked = {"kind": "pretrain", "dataset_id": dataset_id, "config": {"batch_size": 4}}
+    answer = api.client.post("/api/jobs", json=asked)
+    assert answer.status_code == 201, answer.text
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def claim(catalogue: Catalogue) -> store.Claim:
+    with catalogue.writing() as session:
+        found = store.claim(session, "worker")
+    assert found is not None
+    return found
+
+
+def tell(catalogue: Catalogue, claim: store.Claim, *messages: str) -> None:
+    with catalogue.writing() as session:
+        assert store.progress(session, claim.job_id, claim.epoch, [Log(message=message) for message in messages])
+
+
+def end(catalogue: Catalogue, claim: store.Claim) -> None:
+    with catalogue.writing() as session:
+        assert store.settle(session, claim.job_id, claim.epoch, Failed("test", "The test is over."))
+
+
+def events(stream: httpx2.Response) -> Iterator[dict[str, str]]:
+    """The events of a stream, comments left out."""
+    event: dict[str, str] = {}
+    for line in stream.iter_lines():
+        if line.startswith(":"):
+            continue
+        if line:
+            name, _, value = line.partition(": ")
+            event[name] = value
+        elif event:
+            yield event
+            event = {}
+
+
+@pytest.mark.slow
+def test_the_first_answer_comes_within_two_seconds_of_work(tmp_path: Path) -> None:
+    # Processor time, because others may use the machine while this runs; waiting for a disk is a matter of milliseconds.
+    with started(tmp_path) as api:
+        assert cpu_s(api.pid) < 2.0
+
+
+def test_the_api_never_holds_torch(api: Api, dataset_id: str) -> None:
+    preview = {"dataset_id": dataset_id, "indices": [0, 1], "config": {}}
+    assert api.client.post("/api/augmentations/preview", json=preview).status_code == 200
+    made = api.client.post("/api/encoders", json={"origin": "pixels", "dataset_id": dataset_id})
+    assert made.status_code == 201
+    params = {"dataset_id": dataset_id, "encoder_id": made.json()["id"]}
+    assert api.client.post("/api/search/upload", params=params, content=b"x").status_code == 409
+    assert api.client.get(f"/api/datasets/{dataset_id}/images/0").status_code == 200
+    loaded = Path(f"/proc/{api.pid}/maps").read_text()
+    assert "libtorch" not in loaded
+    assert "torch/_C" not in loaded
+    (child,) = children(api.pid)
+    assert "libtorch" in Path(f"/proc/{child}/maps").read_text()
+
+
+def test_a_stream_tells_everything_in_order_and_ends_with_the_job(
+    api: Api, catalogue: Catalogue, dataset_id: str
+) -> None:
+    job_id = submit(api, dataset_id)
+    seen: list[dict[str, str]] = []
+    with api.client.stream("GET", f"/api/jobs/{job_id}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert stream.headers["x-content-type-options"] == "nosniff"
+        coming = events(stream)
+        seen.append(next(coming))
+        held = claim(catalogue)
+        seen.append(next(coming))
+        for n in range(3):
+            tell(catalogue, held, f"{n}a", f"{n}b")
+            seen += [next(coming), next(coming)]
+        end(catalogue, held)
+        seen += coming
+    assert [int(event["id"]) for event in seen] == list(range(1, 10))
+    assert [event["event"] for event in seen] == ["state"] * 2 + ["log"] * 6 + ["state"]
+    assert '"kind": "state"' in seen[-1]["data"]
+    assert '"failed"' in seen[-1]["data"]
+    for first, second in pairwise(seen):
+        assert int(second["id"]) == int(first["id"]) + 1
+
+
+@pytest.mark.parametrize("seen", [0, 1, 2, 3, 99])
+def test_a_stream_resumes_after_the_last_event_seen(api: Api, catalogue: Catalogue, dataset_id: str, seen: int) -> None:
+    job_id = submit(api, dataset_id)
+    end(catalogue, claim(catalogue))
+    with api.client.stream("GET", f"/api/jobs/{job_id}/events", headers={"last-event-id": str(seen)}) as stream:
+        assert [int(event["id"]) for event in events(stream)] == list(range(seen + 1, 4))
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1e3", "9" * 30, "NaN"])
+def test_a_last_event_that_cannot_be_is_refused(api: Api, dataset_id: str, last: str) -> None:
+    job_id = submit(api, dataset_id)
+    answer = api.client.get(f"/api/jobs/{job_id}/events", headers={"last-event-id": last})
+    assert answer.status_code == 422
+    assert api.client.post(f"/api/jobs/{job_id}/cancel").status_code == 200
+
+
+def test_many_follow_one_job_and_nobody_misses_anything(api: Api, catalogue: Catalogue, dataset_id: str) -> None:
+    job_id = submit(api, dataset_id)
+    numbers: list[list[int]] = []
+    following = threading.Barrier(9)
+
+    def follow() -> None:
+        with api.client.stream("GET", f"/api/jobs/{job_id}/events") as stream:
+            coming = events(stream)
+            first = next(coming)
+            following.wait(30)
+            numbers.append([int(first["id"]), *(int(event["id"]) for event in coming)])
+
+    followers = [threading.Thread(target=follow) for _ in range(8)]
+    for follower in followers:
+        follower.start()
+    following.wait(30)
+    held = claim(catalogue)
+    for n in range(20):
+        tell(catalogue, held, str(n))
+    end(catalogue, held)
+    for follower in followers:
+        follower.join(30)
+    assert numbers == [list(range(1, 24))] * 8
+
+
+@pytest.mark.slow
+def test_stopping_ends_open_streams_and_leaves_no_process(tmp_path: Path, dataset_id: str) -> None:
+    with started(tmp_path) as api:
+        dataset = images(24)
+        body = npz(train_images=dataset.images.transpose(0, 2, 3, 1), train_labels=np.arange(24) % 3)
+        own_id = api.client.post("/api/datasets/upload?format=npz", content=body).json()["id"]
+        preview = {"dataset_id": own_id, "indices": [0], "config": {}}
+        assert api.client.post("/api/augmentations/preview", json=preview).status_code == 200
+        with api.client.stream("GET", f"/api/jobs/{submit(api, own_id)}/events") as stream:
+            coming = events(stream)
+            next(coming)
+            processes = children(api.pid)
+            assert processes
+            assert api.stop() < 4
+            assert list(coming) == []
+        for pid in processes:
+            wait_until(lambda pid=pid: is_gone(pid))  # type: ignore[misc]
+
+
+@pytest.mark.slow
+def test_a_killed_api_takes_its_child_along(tmp_path: Path) -> None:
+    with started(tmp_path) as api:
+        wait_until(lambda: bool(children(api.pid)))
+        (child,) = children(api.pid)
+        api.process.kill()
+        wait_until(lambda: is_gone(child))
+
+
+@pytest.mark.slow
+def test_a_session_survives_a_restart(tmp_path: Path) -> None:
+    with started(tmp_path) as api:
+        answer = api.client.post("/api/session", json={"token": api.settings.access_token})
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+    with started(tmp_path) as api:
+        host = {"host": f"127.0.0.1:{api.settings.port}"}
+        assert httpx2.get(f"{api.origin}/api/session", headers={**host, "cookie": cookie}).status_code == 200
