@@ -2,6 +2,11 @@
 import { vi } from 'vitest';
 
 window.matchMedia ??= vi.fn(() => new EventTarget() as MediaQueryList);
+window.ResizeObserver ??= class {
+  observe(): void {}
+  unobserve(): void {}
+  disconnect(): void {}
+};
 window.scrollTo = () => undefined;
 HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
   this.open = true;

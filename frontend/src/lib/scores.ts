@@ -44,3 +44,12 @@ export function byStrategy(results: readonly ResultOut[]): { strategy: Strategy;
 export function overlap(a: Score, b: Score): boolean {
   return a.accuracy_low <= b.accuracy_high && b.accuracy_low <= a.accuracy_high;
 }
+
+/** The end of an axis from zero that holds every interval and the chance of `results`: 25, 50, 75 or 100 %. */
+export function axisTop(results: readonly ResultOut[]): number {
+  const highest = Math.max(
+    0,
+    ...results.map((each) => Math.max(leading(each)?.accuracy_high ?? 0, each.chance)),
+  );
+  return Math.min(1, Math.ceil(4 * highest + 1e-9) / 4 || 1);
+}

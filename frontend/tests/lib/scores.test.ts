@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ResultOut, Score, Strategy } from '../../src/api/types';
-import { byStrategy, leading, overlap } from '../../src/lib/scores';
+import { axisTop, byStrategy, leading, overlap } from '../../src/lib/scores';
 
 function score(split: Score['split'], accuracy: number): Score {
   return {
@@ -13,7 +13,7 @@ function score(split: Score['split'], accuracy: number): Score {
   };
 }
 function result(strategy: Strategy, scores: Score[]): ResultOut {
-  return { strategy, scores } as ResultOut;
+  return { strategy, scores, chance: 0.1 } as ResultOut;
 }
 
 describe('results', () => {
@@ -35,5 +35,10 @@ describe('results', () => {
   it('are told apart only when their intervals are', () => {
     expect(overlap(score('test', 0.5), score('test', 0.55))).toBe(true);
     expect(overlap(score('test', 0.5), score('test', 0.6))).toBe(false);
+  });
+
+  it('share an axis from zero that holds every interval', () => {
+    expect(axisTop([result('knn', [score('test', 0.2)]), result('knn', [score('test', 0.45)])])).toBe(0.5);
+    expect(axisTop([result('knn', [score('test', 0.99)])])).toBe(1);
   });
 });
