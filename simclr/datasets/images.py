@@ -3,6 +3,8 @@
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 # What Pillow's decoders were seen to raise on damaged or hostile bytes.
 DAMAGE = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError,
-    AttributeError, OverflowError, ZeroDivisionError, NotImplementedError, MemoryError, Warning,
+    AttributeError, OverflowError, ZeroDivisionError, NotImplementedError, MemoryError,
 )  # fmt: skip
 
 
@@ -37,8 +39,7 @@ def decode_image(data: bytes, *, max_pixels: int = LIMITS.pixels, needed_px: int
     # Imported here: who only reads stored sets needs no decoder.
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with _strict_warnings():
         try:
             with Image.open(BytesIO(data), formats=FORMATS) as opened:
                 _check_pixels(opened.size, max_pixels)
@@ -84,13 +85,23 @@ def image_sides(data: bytes) -> tuple[int, int] | None:
     """Width and height as the header tells, or None where it can't be read; nothing is decoded."""
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with _strict_warnings():
         try:
             with Image.open(BytesIO(data), formats=FORMATS) as opened:
                 return opened.size
         except (*DAMAGE, Image.DecompressionBombError):
             return None
+
+
+@contextmanager
+def _strict_warnings() -> Iterator[None]:
+    """Pillow's warning of too many pixels becomes an error; the others, on odd notes in photographs, are no news."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def _check_pixels(sides: tuple[int, int], most: int) -> None:

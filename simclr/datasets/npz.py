@@ -2,6 +2,7 @@
 
 import math
 import re
+import tokenize
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,8 @@ HEADER_BYTES = 10_000
 BLOCK_BYTES = 8 * MIB
 LABELS_AT_ONCE = 100_000
 LONE_CLASS = "All labels are the same, which tells no images apart, so all images count as unlabelled."
-HEADER_DAMAGE = (*DAMAGE, TypeError, SyntaxError, RecursionError, MemoryError)
+# NumPy reads a header as Python text, in up to two ways, and lets their errors through.
+HEADER_DAMAGE = (*DAMAGE, tokenize.TokenError, TypeError, SyntaxError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from simclr.datasets.errors import DatasetError
 from simclr.datasets.limits import LIMITS, MIB, Limits
 
 LOCAL_HEADER_BYTES = 30
+END_RECORD = b"PK\x05\x06"
 ENCRYPTED = 0x1 | 0x40 | 0x2000
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 DRIVE = re.compile(r"^[A-Za-z]:")
@@ -91,7 +92,9 @@ def _declared_directory_size(file: BinaryIO) -> int:
     length = file.seek(0, 2)
     file.seek(max(0, length - 2**16 - 22 - 76))
     tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
+    # The search order of zipfile itself, or the two could read different records.
+    bare = tail[-22:-18] == END_RECORD and tail[-2:] == b"\0\0"
+    end = len(tail) - 22 if bare else tail.rfind(END_RECORD)
     if end < 0 or len(tail) < end + 16:
         return 0
     (size,) = struct.unpack_from("<L", tail, end + 12)
@@ -168,7 +171,9 @@ def _check_overlap(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> 
     ends = [m.header_offset + LOCAL_HEADER_BYTES + len(m.orig_filename) + m.compress_size for m in ordered]
     starts = [m.header_offset for m in ordered[1:]] + [archive.start_dir]
     for member, end, following in zip(ordered, ends, starts, strict=True):
-        if end > following or member.header_offset < 0:
+        if member.header_offset < 0:
+            raise broken(ValueError("it points before its beginning"), member.filename)
+        if end > following:
             raise DatasetError(
                 "overlap", f"{quote(member.filename)} shares bytes with another file: pack the folder again"
             )
