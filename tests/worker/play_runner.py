@@ -44,8 +44,8 @@ def play(order: Order, say: Say, should_stop: ShouldStop) -> int:
             other = subprocess.Popen(["sleep", "3600"])
             say(Log(message=f"started {other.pid}"))
         case "many steps":
-            for step in range(1, 200_001):
-                say(Progress(step=step, steps=200_000))
+            for step in range(1, 50_001):
+                say(Progress(step=step, steps=50_000))
                 if should_stop():
                     return Exit.STOPPED
             return succeed(order, say)

@@ -72,6 +72,7 @@ def test_a_start_with_tables_up_to_date_does_not_load_alembic(catalogue: Catalog
     assert float(seconds) < 0.4
 
 
+@pytest.mark.slow
 def test_four_processes_that_start_at_once_migrate_once(settings: Settings) -> None:
     start_at = time.time() + 1.5
     script = (

@@ -14,6 +14,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -55,6 +56,11 @@ class Lifecycle(RuleBasedStateMachine):
         for door in self.doors:
             door.close()
         self.folder.cleanup()
+
+    @initialize(target=claims)
+    def a_first_claim(self) -> Claim:
+        submit(self.doors[0], self.dataset_id)
+        return self.claim(0)
 
     @rule(target=jobs, key=st.sampled_from([None, "a", "b"]))
     def submit(self, key: str | None) -> str:
@@ -108,6 +114,13 @@ class Lifecycle(RuleBasedStateMachine):
         for job in self.rows():
             if job.state != State.RUNNING:
                 self.holder.pop(job.id, None)
+
+    @rule(worker=st.integers(0, 1))
+    def the_worker_falls_silent_for_long(self, worker: int) -> None:
+        """The way to a second attempt; single rules find it too rarely."""
+        self.clock_moves(31.0)
+        self.sweep(worker)
+        self.clock_moves(200.0)
 
     @rule(seconds=st.sampled_from([-20.0, 0.5, 7.0, 31.0, 200.0]))
     def clock_moves(self, seconds: float) -> None:
@@ -168,7 +181,7 @@ def run(examples: int, steps: int) -> None:
 
 
 def test_every_job_keeps_one_life() -> None:
-    run(examples=40, steps=25)
+    run(examples=30, steps=25)
 
 
 @pytest.mark.slow
