@@ -46,6 +46,9 @@ def up(port: Port = None) -> None:
 def demo(
     port: Port = None,
     leave: Annotated[bool, typer.Option("--exit", help="Stop when the demonstration has ended.")] = False,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Passes over the images; fewer end sooner and learn less.")
+    ] = None,
 ) -> None:
     """Start the lab and learn from images without labels, before your eyes."""
     from backend.lab.demo import demonstrate
@@ -56,7 +59,7 @@ def demo(
         with running_lab(port, say) as launcher:
             token = launcher.settings.access_token
             say(f"\nSimCLR Lab is ready. To watch in the browser as well, open\n\n    {launcher.link()}\n")
-            show = Background(lambda: demonstrate(launcher.address, token, console))
+            show = Background(lambda: demonstrate(launcher.address, token, console, epochs))
             launcher.watch(until=show.has_ended)
             show.reraise()
             if not leave:
@@ -69,7 +72,7 @@ def demo(
         say(
             f"A lab already runs: showing the demonstration there, at\n\n    {link_of(running.note.address, settings)}\n"
         )
-        demonstrate(running.note.address, settings.access_token, console)
+        demonstrate(running.note.address, settings.access_token, console, epochs)
 
 
 @app.command()

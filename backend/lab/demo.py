@@ -22,18 +22,19 @@ STRATEGIES = {"k-NN": KnnConfig(), "linear probe": LinearProbeConfig()}
 BAR_WIDTH = 40  # characters for 100 %
 
 
-def demonstrate(address: str, token: str, console: Console) -> None:
-    """Run or show the demonstration on the lab at ``address``.
+def demonstrate(address: str, token: str, console: Console, epochs: int | None = None) -> None:
+    """Run or show the demonstration on the lab at ``address``; ``epochs`` shortens or lengthens the default recipe.
 
     Raises:
         LabError: a job failed, or the lab went away.
     """
     started = time.monotonic()
+    recipe = PretrainConfig() if epochs is None else PretrainConfig(epochs=epochs)
     with Client(address, token) as client:
         dataset = client.post("/datasets/builtin", {"source": SOURCE})
         console.print(introduction(dataset), soft_wrap=True)
-        encoder_id = pretrain(client, dataset, console)
-        like = {"origin": "untrained", "like": encoder_id, "seed": PretrainConfig().seed}
+        encoder_id = pretrain(client, dataset, recipe, console)
+        like = {"origin": "untrained", "like": encoder_id, "seed": recipe.seed}
         encoders = {
             "pretrained without labels": encoder_id,
             "the same network, untrained": client.post("/encoders", like)["id"],
@@ -53,9 +54,9 @@ def introduction(dataset: dict[str, Any]) -> str:
     return f"[bold]{dataset['name']}[/]: {n} images in {classes} classes; the classes stay hidden while it learns."
 
 
-def pretrain(client: Client, dataset: dict[str, Any], console: Console) -> str:
-    """Pretrain with the default recipe, or find the encoder that did; its id."""
-    body = {"kind": "pretrain", "dataset_id": dataset["id"], "config": PretrainConfig().model_dump(mode="json")}
+def pretrain(client: Client, dataset: dict[str, Any], recipe: PretrainConfig, console: Console) -> str:
+    """Pretrain, or find the encoder that an earlier demonstration made with the same recipe; its id."""
+    body = {"kind": "pretrain", "dataset_id": dataset["id"], "config": recipe.model_dump(mode="json")}
     job = submit(client, body | {"name": "Demonstration"})
     if job.is_done:
         console.print("An earlier demonstration trained this encoder; its course:")
