@@ -1,12 +1,12 @@
 """What handlers share: the lab of the running process."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from backend.catalogue.engine import Catalogue
@@ -44,7 +44,8 @@ class Lab:
     bell: Bell
     datasets: Opened[Dataset] = field(default_factory=lambda: Opened(open_dataset, DATASETS_OPEN))
     banks: Opened[Index] = field(default_factory=lambda: Opened(open_index, BANKS_OPEN))
-    importing: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(IMPORTS_AT_ONCE))
+    # Imports wait here without a thread of the pool that answers everybody else.
+    importing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(IMPORTS_AT_ONCE))
 
     @property
     def folder(self) -> Path:

@@ -46,8 +46,7 @@ def add_dataset(lab: Lab, make: Callable[[Path], DatasetInfo], name: str) -> tup
     key = f"datasets/{dataset_id}"
     is_new = False
     try:
-        with lab.importing:
-            info = make(staged)
+        info = make(staged)
         (lab.folder / key).parent.mkdir(parents=True, exist_ok=True)
         staged.rename(lab.folder / key)
         row, is_new = _enter(lab, _row(dataset_id, name, key, info))

@@ -75,7 +75,10 @@ class Settings(BaseSettings):
     @property
     def origin_hosts(self) -> frozenset[str]:
         """Exact values of the Host header that are answered."""
-        own = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]", self.host)}
+        names = {"127.0.0.1", "localhost", "[::1]", self.host}
+        own = {f"{name}:{self.port}" for name in names}
+        if self.port == 80:  # which browsers leave out
+            own |= names
         return frozenset(own | set(self.allowed_hosts))
 
     @cached_property

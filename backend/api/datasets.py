@@ -1,9 +1,10 @@
 """Image sets: the built-in ones, uploads, and what is known of each."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from backend import importing
@@ -11,7 +12,7 @@ from backend.api.fields import Name, RowId
 from backend.api.rows import dataset_row
 from backend.catalogue import queries
 from backend.catalogue.models import DatasetRow
-from backend.deps import LabDep
+from backend.deps import Lab, LabDep
 from backend.staging import MIB
 from simclr.datasets import DatasetInfo
 
@@ -48,9 +49,9 @@ def list_datasets(lab: LabDep) -> DatasetsOut:
 
 
 @router.post("/datasets/builtin", status_code=201, responses={200: {"model": DatasetOut, **EXISTING[200]}})
-def add_builtin(body: BuiltinIn, response: Response, lab: LabDep) -> DatasetOut:
+async def add_builtin(body: BuiltinIn, response: Response, lab: LabDep) -> DatasetOut:
     """Make a built-in data set."""
-    row, is_new = importing.add_builtin(lab, body.source)
+    row, is_new = await _in_turn(lab, lambda: importing.add_builtin(lab, body.source))
     response.status_code = 201 if is_new else 200
     return _dataset_out(row)
 
@@ -71,8 +72,8 @@ async def upload(
 ) -> DatasetOut:
     """Import the archive that is the body of the request."""
     async with lab.staging.receiving(request, lab.settings.max_upload_mib * MIB) as archive:
-        row, is_new = await run_in_threadpool(
-            importing.add_archive, lab, archive, query.format, query.image_size, query.name
+        row, is_new = await _in_turn(
+            lab, lambda: importing.add_archive(lab, archive, query.format, query.image_size, query.name)
         )
     response.status_code = 201 if is_new else 200
     return _dataset_out(row)
@@ -83,6 +84,11 @@ def read_dataset(dataset_id: RowId, lab: LabDep) -> DatasetOut:
     """One data set."""
     with lab.catalogue.reading() as session:
         return _dataset_out(dataset_row(session, dataset_id))
+
+
+async def _in_turn(lab: Lab, make: Callable[[], tuple[DatasetRow, bool]]) -> tuple[DatasetRow, bool]:
+    # A lab that is stopping does not wait for an import: the next start removes what it leaves among the uploads.
+    return await to_thread.run_sync(make, limiter=lab.importing, abandon_on_cancel=True)
 
 
 def _dataset_out(row: DatasetRow) -> DatasetOut:

@@ -1,5 +1,6 @@
 """The API as it is really run: quick to start, without torch, streaming, and gone when asked to go."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
@@ -167,6 +168,50 @@ def test_many_follow_one_job_and_nobody_misses_anything(api: Api, catalogue: Cat
     for follower in followers:
         follower.join(30)
     assert numbers == [list(range(1, 24))] * 8
+
+
+def head(api: Api, length: str) -> bytes:
+    """The head of an upload whose body is said to have ``length`` bytes."""
+    lines = (
+        "POST /api/datasets/upload?format=zip HTTP/1.1",
+        f"Host: 127.0.0.1:{api.settings.port}",
+        f"Authorization: Bearer {api.settings.access_token}",
+        f"Content-Length: {length}",
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def connected(api: Api) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", api.settings.port), 30)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(api: Api) -> None:
+    staging = api.settings.data_folder / "staging"
+    with connected(api) as connection:
+        connection.sendall(head(api, "4000000") + b"x" * 2_000_000)
+        wait_until(lambda: list(staging.iterdir()) != [])
+    wait_until(lambda: list(staging.iterdir()) == [])
+    assert api.answers()
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1e3", "9" * 30, str(3 << 30)])
+def test_an_upload_of_an_absurd_length_is_refused_at_once(api: Api, length: str) -> None:
+    with connected(api) as connection:
+        connection.sendall(head(api, length))
+        assert connection.recv(1000).split(b" ")[1] in (b"400", b"413")
+    assert api.answers()
+
+
+def test_uploads_do_not_pile_up_in_memory(api: Api) -> None:
+    def held_kib() -> int:
+        status = Path(f"/proc/{api.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0])
+
+    before = held_kib()
+    body = (b"x" * (1 << 20) for _ in range(200))
+    assert api.client.post("/api/datasets/upload?format=zip", content=body).status_code == 422
+    assert held_kib() - before < 50 * 1024
+    assert list((api.settings.data_folder / "staging").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -264,3 +264,8 @@ def test_the_open_doors_are_these() -> None:
 def test_listening_to_strangers_needs_a_token() -> None:
     with pytest.raises(ValueError, match="SIMCLR_LAB_TOKEN"):
         Settings(host="0.0.0.0")  # noqa: S104
+
+
+def test_at_port_80_the_host_comes_without_a_port() -> None:
+    assert "localhost" in Settings(port=80).origin_hosts
+    assert "localhost" not in Settings().origin_hosts
