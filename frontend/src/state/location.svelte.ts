@@ -1,6 +1,8 @@
 /** Where the person is: the address as state, and the ways to change it. */
 import { match, withQuery, type Query, type Route } from '../lib/routes';
 
+const WRITE_MS = 200;
+
 class Location {
   path = $state(window.location.pathname);
   search = $state(window.location.search);
@@ -8,6 +10,7 @@ class Location {
   visits = $state(0);
   readonly route: Route = $derived(match(this.path));
   readonly query: URLSearchParams = $derived(new URLSearchParams(this.search));
+  #pending: ReturnType<typeof setTimeout> | undefined;
 
   /** Listens to links and to Back; returns how to stop. */
   start(): () => void {
@@ -22,6 +25,7 @@ class Location {
 
   /** Goes to an address of this site. */
   go(address: string): void {
+    this.#flush();
     window.history.pushState(null, '', address);
     window.scrollTo(0, 0);
     this.#read();
@@ -31,13 +35,27 @@ class Location {
   note(changes: Query, { push = false } = {}): void {
     const search = withQuery(this.search, changes);
     if (search === this.search) return;
-    const address = this.path + search;
-    if (push) window.history.pushState(null, '', address);
-    else window.history.replaceState(null, '', address);
+    if (push) {
+      this.#flush();
+      window.history.pushState(null, '', this.path + search);
+    } else {
+      // Browsers refuse more than a few address changes a second; a slider makes dozens.
+      this.#pending ??= setTimeout(() => this.#flush(), WRITE_MS);
+    }
     this.search = search;
   }
 
+  /** Writes the noted state into the address bar. */
+  #flush(): void {
+    if (this.#pending === undefined) return;
+    clearTimeout(this.#pending);
+    this.#pending = undefined;
+    window.history.replaceState(null, '', this.path + this.search);
+  }
+
   #read(): void {
+    clearTimeout(this.#pending);
+    this.#pending = undefined;
     const moved = this.path !== window.location.pathname;
     this.path = window.location.pathname;
     this.search = window.location.search;
