@@ -1,6 +1,6 @@
-/** What a pretraining will take, from its form and from what earlier ones took. */
+/** What a pretraining will take, from its form and from what earlier ones took; and which batch the set can fill. */
 import type { DatasetOut, JobOut, PretrainConfig } from '../api/types';
-import type { Values } from './configForm';
+import type { Group, Values } from './configForm';
 
 export interface Estimate {
   steps: number;
@@ -36,4 +36,25 @@ function speedOfTwin(values: Values, set: DatasetOut, jobs: readonly JobOut[]): 
     if (same && job.result.images_per_s > 0) return job.result.images_per_s;
   }
   return null;
+}
+
+/**
+ * The form for a set: a batch holds no more images than there are to train on.
+ *
+ * Where the usual batch is larger than the set, it starts from the largest power of two that fits.
+ */
+export function fitBatch(groups: readonly Group[], trainImages: number): Group[] {
+  return groups.map((group) => ({
+    ...group,
+    fields: group.fields.map((field) => {
+      if (field.path !== 'batch_size' || trainImages < 2) return field;
+      const maximum = Math.min(field.maximum ?? trainImages, trainImages);
+      const fits = Number(field.initial) <= maximum;
+      return {
+        ...field,
+        maximum,
+        initial: fits ? field.initial : String(2 ** Math.floor(Math.log2(maximum))),
+      };
+    }),
+  }));
 }

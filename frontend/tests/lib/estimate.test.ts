@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import type { DatasetOut, JobOut } from '../../src/api/types';
+import { fieldsOf, groupsOf, initialValues, type ConfigSchema } from '../../src/lib/configForm';
+import { estimate, fitBatch } from '../../src/lib/estimate';
+import schemas from '../fixtures/configs.json';
+
+const groups = groupsOf(schemas.pretrain as ConfigSchema);
+const values = initialValues(groups);
+const set = { id: 'd1', split_sizes: { train: 8000 } } as unknown as DatasetOut;
+const finished = {
+  kind: 'pretrain',
+  dataset_id: 'd1',
+  config: { encoder: { architecture: 'resnet8', stem: 'strided', width: 32 } },
+  result: { kind: 'pretrain', images_per_s: 1000 },
+} as unknown as JobOut;
+
+describe('the estimate of a pretraining', () => {
+  it('counts whole batches and knows the loss of guessing', () => {
+    const { steps, chance, seconds } = estimate(values, set, []) ?? {};
+    expect(steps).toBe(20 * Math.floor(8000 / 256));
+    expect(chance).toBeCloseTo(Math.log(511), 6);
+    expect(seconds).toBeNull();
+  });
+
+  it('takes the speed of an earlier run of the same network on the same set, and of no other', () => {
+    expect(estimate(values, set, [finished])?.seconds).toBeCloseTo((20 * 31 * 256) / 1000, 6);
+    expect(estimate({ ...values, 'encoder.width': '64' }, set, [finished])?.seconds).toBeNull();
+  });
+
+  it('says nothing while the form holds no sensible numbers', () => {
+    expect(estimate({ ...values, epochs: '' }, set, [])).toBeNull();
+  });
+});
+
+describe('the batch size', () => {
+  function batch(trainImages: number) {
+    return fieldsOf(fitBatch(groups, trainImages)).find((field) => field.path === 'batch_size');
+  }
+
+  it('starts from the largest power of two that a small set can fill', () => {
+    expect([batch(28)?.initial, batch(28)?.maximum]).toEqual(['16', 28]);
+  });
+
+  it('is left as it is for a set that is large enough', () => {
+    expect([batch(8000)?.initial, batch(8000)?.maximum]).toEqual(['256', 4096]);
+  });
+});
