@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
 const api = process.env['SIMCLR_LAB_API'] ?? 'http://127.0.0.1:8765';
 
 export default defineConfig({
-  plugins: [svelte(), svelteTesting()],
+  plugins: [svelte(), svelteTesting({ autoCleanup: false })],
   build: {
     target: ['chrome123', 'firefox121', 'safari17.5'], // the first with CSS light-dark()
     assetsInlineLimit: 0,
@@ -18,10 +18,22 @@ export default defineConfig({
     },
   },
   test: {
-    environment: 'jsdom',
-    environmentOptions: { jsdom: { url: 'http://127.0.0.1:8765/' } },
-    include: ['tests/**/*.test.ts'],
-    setupFiles: ['tests/setup.ts'],
     restoreMocks: true,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'logic', environment: 'node', include: ['tests/{lib,api}/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'page',
+          environment: 'jsdom',
+          environmentOptions: { jsdom: { url: 'http://127.0.0.1:8765/' } },
+          include: ['tests/components/**/*.test.ts'],
+          setupFiles: ['tests/setup.ts'],
+        },
+      },
+    ],
   },
 });

@@ -1,5 +1,8 @@
-/** What jsdom lacks and the page expects of every browser. */
-import { vi } from 'vitest';
+/** What jsdom lacks and the page expects of every browser; and an empty page for every test. */
+import { cleanup } from '@testing-library/svelte';
+import { afterEach, vi } from 'vitest';
+
+afterEach(() => cleanup());
 
 window.matchMedia ??= vi.fn(() => new EventTarget() as MediaQueryList);
 window.ResizeObserver ??= class {

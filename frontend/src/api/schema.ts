@@ -780,7 +780,6 @@ export interface components {
         HealthOut: {
             /**
              * Status
-             * @default ok
              * @constant
              */
             status: "ok";
@@ -1137,7 +1136,7 @@ export interface components {
          */
         Progress: {
             /** Chance */
-            chance?: number | null;
+            chance: number | null;
             /**
              * Epoch
              * @default 0
@@ -1149,9 +1148,9 @@ export interface components {
              */
             epochs: number;
             /** Eta S */
-            eta_s?: number | null;
+            eta_s: number | null;
             /** Images Per S */
-            images_per_s?: number | null;
+            images_per_s: number | null;
             /**
              * Kind
              * @default progress
@@ -1159,9 +1158,9 @@ export interface components {
              */
             kind: "progress";
             /** Learning Rate */
-            learning_rate?: number | null;
+            learning_rate: number | null;
             /** Loss */
-            loss?: number | null;
+            loss: number | null;
             /** Step */
             step: number;
             /** Steps */
@@ -1295,7 +1294,7 @@ export interface components {
             /** Accuracy Low */
             accuracy_low: number;
             /** Auc */
-            auc?: number | null;
+            auc: number | null;
             /** N */
             n: number;
             /**
@@ -1341,7 +1340,6 @@ export interface components {
         SessionOut: {
             /**
              * Signed In
-             * @default true
              * @constant
              */
             signed_in: true;
@@ -1797,7 +1795,9 @@ export interface operations {
     read_image: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
             path: {
                 /** @description Id of a row: 26 digits and small letters. */
                 dataset_id: string;
