@@ -45,8 +45,8 @@ def demonstrate(address: str, token: str, console: Console, epochs: int | None =
     console.print()
     console.print(as_table(results))
     console.print(f"Took {time.monotonic() - started:.0f} s. Look further:", style="bold")
-    console.print(f"    every result           {address}/results", soft_wrap=True)
-    console.print(f"    search by similarity   {address}/search", soft_wrap=True)
+    console.print(f"    every result           {address}/results#token={token}", soft_wrap=True)
+    console.print(f"    search by similarity   {address}/search#token={token}", soft_wrap=True)
 
 
 def introduction(dataset: dict[str, Any]) -> str:

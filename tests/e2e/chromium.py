@@ -69,7 +69,7 @@ def from_npm(folder: Path, environ: Mapping[str, str]) -> Path | None:
     sys.stderr.write(f"installing {NPM_PACKAGE} for the tests\n")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    npm = ["npm", "install", "--silent", "--no-save", "--prefix", str(folder), NPM_PACKAGE]
+    npm = ["npm", "install", "--loglevel", "error", "--no-save", "--prefix", str(folder), NPM_PACKAGE]
     node = ["node", "--input-type=module", "--eval", UNPACK]
     for command in (npm, node):
         unpacking = {**environ, **UNPACK_ENVIRON, "TMPDIR": str(folder)} if command is node else dict(environ)
