@@ -33,6 +33,7 @@ from simclr.events import Log, Progress
 from tests.backend.jobs.rows import PRETRAINED, add_dataset, submit
 
 TIMING = Timing(lease_s=30.0, backoff_s=(5.0, 30.0, 120.0))
+IN_MEMORY = Path("/dev/shm")  # noqa: S108  where the many commits cost no disk; power cuts are not part of this test
 OUTCOMES: tuple[Outcome, ...] = (PRETRAINED, Failed("bad_input", "no"), Crashed("died"), Cancelled(), Released())
 
 
@@ -43,7 +44,7 @@ class Lifecycle(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.moment = 1000.0
-        self.folder = tempfile.TemporaryDirectory(prefix="lifecycle-")
+        self.folder = tempfile.TemporaryDirectory(prefix="lifecycle-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
         # Two workers are two engines: they share nothing but the file.
         url = f"sqlite:///{Path(self.folder.name) / 'catalogue.sqlite'}"
         self.doors: list[Catalogue] = [open_url(url, clock=lambda _session: self.moment) for _ in range(2)]
@@ -109,9 +110,11 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(worker=st.integers(0, 1))
     def sweep(self, worker: int) -> None:
+        alive = {job.id for job in self.rows() if job.lease_until is not None and job.lease_until >= self.moment}
         with self.doors[worker].writing() as session:
             store.sweep(session, TIMING)
         for job in self.rows():
+            assert job.id not in alive or job.state == State.RUNNING, "a living job was taken away"
             if job.state != State.RUNNING:
                 self.holder.pop(job.id, None)
 
