@@ -1,7 +1,6 @@
-"""The API's description: ``python -m backend.openapi`` writes frontend/openapi.json, ``--print`` prints it instead."""
+"""What the frontend knows of the API, written by ``python -m backend.openapi``: openapi.json and the configs its tests use."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
+from backend.api.configs import read_configs
 from backend.api.events import STREAMED_EVENTS
 from backend.api.routes import api_router
 from simclr import __version__
 
 TITLE = "SimCLR Lab"
-PATH = Path(__file__).parent.parent / "frontend" / "openapi.json"
-
-
+FRONTEND = Path(__file__).parent.parent / "frontend"
 REF = "#/components/schemas/{model}"
 
 
@@ -41,16 +39,22 @@ def document() -> dict[str, Any]:
     return document
 
 
-def as_text() -> str:
-    """The document as it is committed."""
-    return json.dumps(document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def generated() -> dict[Path, str]:
+    """Every file made from the API, and its text as it is committed."""
+    return {
+        FRONTEND / "openapi.json": _as_text(document(), sort_keys=True),
+        # A form shows its fields in the order of the schema, so that order stays.
+        FRONTEND / "tests" / "fixtures" / "configs.json": _as_text(read_configs().model_dump(), sort_keys=False),
+    }
+
+
+def _as_text(content: dict[str, Any], *, sort_keys: bool) -> str:
+    return json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
-    if "--print" in sys.argv[1:]:
-        sys.stdout.write(as_text())
-    else:
-        PATH.write_text(as_text(), encoding="utf-8")
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -101,9 +101,9 @@ class EncoderConfig(Config):
 class PretrainConfig(Config):
     """Contrastive pretraining with NT-Xent on two views of every image."""
 
-    epochs: int = choice(20, "Passes over the training images.", unit="epochs", basic=True, ge=1, le=1000)
+    epochs: int = choice(10, "Passes over the training images.", unit="epochs", basic=True, ge=1, le=1000)
     batch_size: int = choice(
-        256, "Images in a batch; every other view of the batch is a negative, so larger is harder.", unit="images",
+        128, "Images in a batch; every other view of the batch is a negative, so larger is harder.", unit="images",
         source=f"{SIMCLR}, Fig. 9", basic=True, ge=2, le=4096,
     )  # fmt: skip
     temperature: float = choice(

@@ -77,7 +77,8 @@ def job_with_key(session: Session, idempotency_key: str) -> JobRow | None:
 
 def job_counts(session: Session) -> dict[str, int]:
     """Number of jobs by state; states without jobs are absent."""
-    return dict(session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).tuples().all())
+    counted = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state))
+    return {row[0]: row[1] for row in counted}
 
 
 def events_after(session: Session, job_id: str, seq: int, *, limit: int = 500) -> Sequence[EventRow]:

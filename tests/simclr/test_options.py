@@ -38,7 +38,7 @@ def test_every_field_of_every_config_is_an_option_with_its_default_in_the_help(m
 
 def test_the_help_names_unit_and_range() -> None:
     helps = {choice.option: choice.help for choice in choices_of(PretrainConfig)}
-    assert helps["--epochs"].endswith("(default 20 epochs, 1 to 1000)")
+    assert helps["--epochs"].endswith("(default 10 epochs, 1 to 1000)")
     assert helps["--learning-rate"].endswith("(default 0.002, above 0.0 to 10.0)")
 
 

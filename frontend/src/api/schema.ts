@@ -998,7 +998,7 @@ export interface components {
             /**
              * Batch Size
              * @description Images in a batch; every other view of the batch is a negative, so larger is harder.
-             * @default 256
+             * @default 128
              */
             batch_size: number;
             /**
@@ -1012,7 +1012,7 @@ export interface components {
             /**
              * Epochs
              * @description Passes over the training images.
-             * @default 20
+             * @default 10
              */
             epochs: number;
             /**

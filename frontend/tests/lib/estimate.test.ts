@@ -5,7 +5,7 @@ import { estimate, fitBatch } from '../../src/lib/estimate';
 import schemas from '../fixtures/configs.json';
 
 const groups = groupsOf(schemas.pretrain as ConfigSchema);
-const values = initialValues(groups);
+const values = { ...initialValues(groups), epochs: '20', batch_size: '256' };
 const set = { id: 'd1', split_sizes: { train: 8000 } } as unknown as DatasetOut;
 const finished = {
   kind: 'pretrain',
@@ -42,6 +42,6 @@ describe('the batch size', () => {
   });
 
   it('is left as it is for a set that is large enough', () => {
-    expect([batch(8000)?.initial, batch(8000)?.maximum]).toEqual(['256', 4096]);
+    expect([batch(8000)?.initial, batch(8000)?.maximum]).toEqual([initialValues(groups)['batch_size'], 4096]);
   });
 });
