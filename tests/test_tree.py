@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.settings import PREFIX, Settings
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -68,3 +70,13 @@ def test_the_lock_of_the_pages_names_no_registry() -> None:
 
 def test_no_lock_with_host_names_is_committed() -> None:
     assert not {"uv.lock", "pylock.toml"} & {Path(path).name for path in committed()}
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    undocumented = [name for name in Settings.model_fields if f"`{PREFIX}{name.upper()}`" not in README]
+    assert undocumented == []
+
+
+def test_every_module_of_the_science_and_the_worker_is_in_the_tree() -> None:
+    modules = [p for p in committed() if re.fullmatch(r"(simclr|worker)/(.*/)?[a-z]\w*\.py", p)]
+    assert sorted(set(modules) - set(tree())) == []
