@@ -50,7 +50,10 @@ ImageSize = Annotated[
     int | None, typer.Option("--image-size", help="Side in pixels to which the images of a .zip or .npz are brought.")
 ]
 EncoderOption = Annotated[
-    str, typer.Option("--encoder", help="An encoder file, the folder of a pretraining, 'untrained' or 'pixels'.")
+    str,
+    typer.Option(
+        "--encoder", help="An encoder file, the folder of a pretraining, 'untrained' (or 'untrained:SEED') or 'pixels'."
+    ),
 ]
 Like = Annotated[
     str | None,
@@ -279,19 +282,22 @@ def _encoder_path(text: str) -> Path:
 
 def _encoder(text: str, like: str | None, dataset: Dataset, folder: Path) -> Path:
     """The file of an encoder by name; baselines are made in ``folder`` for the images of ``dataset``."""
-    if like is not None and text != "untrained":
+    kind, _, seed = text.partition(":")
+    if like is not None and kind != "untrained":
         raise ValueError("--like only goes with --encoder untrained")
     path = folder / "encoder.safetensors"
     if text == "pixels":
         pixels_encoder(image_facts(dataset), path)
         return path
-    if text == "untrained":
+    if kind == "untrained":
+        if seed and not (seed.isascii() and seed.isdigit()):
+            raise ValueError(f"'{seed}' in '{text}' is no seed: give a whole number, such as untrained:1")
         architecture = _description(like).architecture if like is not None else EncoderConfig()
         if architecture is None:
             raise ValueError(f"{like} is raw pixels, which have no architecture: name a network for --like")
         from simclr.encoders import untrained_encoder
 
-        untrained_encoder(architecture, image_facts(dataset), 0, path)
+        untrained_encoder(architecture, image_facts(dataset), int(seed or 0), path)
         return path
     _description(text)
     return _encoder_path(text)

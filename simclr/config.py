@@ -154,13 +154,12 @@ class KnnConfig(Config):
 
 
 class LinearProbeConfig(Config):
-    """Logistic regression on frozen features, to convergence; its L2 strength is chosen on validation."""
+    """Logistic regression on frozen features, to convergence: deterministic; its L2 strength is chosen on validation."""
 
     strategy: Literal["linear_probe"] = "linear_probe"
     max_iterations: int = choice(
         300, "Steps of the solver at most; it stops sooner when converged.", unit="steps", ge=10, le=10000
     )
-    seed: Seed = choice(0, "Kept for the record: the probe is deterministic.")
 
 
 class FineTuneConfig(Config):

@@ -88,6 +88,18 @@ def test_baselines_are_scored_by_name_and_leave_nothing(simclr, baseline: str, s
     assert [p.name for p in tmp_path.iterdir()] == ["stripes"]
 
 
+def test_a_seed_names_another_untrained_encoder(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    features = []
+    for name in ("untrained", "untrained:0", "untrained:1"):
+        bank = tmp_path / name.replace(":", "-")
+        assert simclr("embed", stored, "--encoder", name, "--out", bank).code == 0
+        features.append(Run(bank).features.read_bytes())
+    assert features[0] == features[1] != features[2]
+    refused = simclr("transfer", stored, "--encoder", "untrained:x")
+    assert refused.code == 2
+    assert "'x' in 'untrained:x' is no seed" in refused.err
+
+
 def test_an_untrained_encoder_can_be_like_a_trained_one(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     simclr("pretrain", stored, "--out", tmp_path / "run", *FAST)
     assert (
@@ -133,7 +145,7 @@ def test_an_npz_file_is_imported_once_and_opened_from_its_folder(simclr, tmp_pat
         (["pretrain", "STORED", "--out", "run", "--temperature", "0"], "--temperature is 0.0: input should be greater"),
         (["pretrain", "STORED", "--out", "run", "--temperature", "warm"], "Invalid value for '--temperature'"),
         (["pretrain", "STORED", "--out", "run", "--encoder-architecture", "vit"], "'vit' is not one of"),
-        (["pretrain", "STORED", "--out", "run"], "batch_size is 256 but there are only 48 training images"),
+        (["pretrain", "STORED", "--out", "run"], "batch_size is 128 but there are only 48 training images"),
         (["pretrain", "STORED", "--out", "run", "--tempreature", "1"], "No such option: --tempreature"),
         (["transfer", "STORED", "--encoder", "nothing"], "no encoder at nothing"),
         (["transfer", "STORED", "--encoder", "STORED"], "no encoder at"),

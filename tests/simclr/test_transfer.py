@@ -25,7 +25,7 @@ STRATEGIES: list[Config] = [KnnConfig(), LinearProbeConfig(), TUNE]
 @pytest.fixture
 def encoder(tmp_path: Path, stripes: Dataset) -> Path:
     path = tmp_path / "untrained.safetensors"
-    untrained_encoder(EncoderConfig(width=8), image_facts(stripes), 0, path)
+    untrained_encoder(EncoderConfig(width=16), image_facts(stripes), 0, path)
     return path
 
 

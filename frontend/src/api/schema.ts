@@ -906,7 +906,7 @@ export interface components {
         };
         /**
          * LinearProbeConfig
-         * @description Logistic regression on frozen features, to convergence; its L2 strength is chosen on validation.
+         * @description Logistic regression on frozen features, to convergence: deterministic; its L2 strength is chosen on validation.
          */
         LinearProbeConfig: {
             /**
@@ -915,12 +915,6 @@ export interface components {
              * @default 300
              */
             max_iterations: number;
-            /**
-             * Seed
-             * @description Kept for the record: the probe is deterministic.
-             * @default 0
-             */
-            seed: number;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
