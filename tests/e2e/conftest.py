@@ -1,0 +1,153 @@
+"""A real lab and a real browser: the page is driven as a person would, and whatever its console complains of is an error."""
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from tests.backend.lab.conftest import READY, Started, processes_of
+from tests.backend.lab.deadline import eventually
+from tests.e2e import chromium
+from tests.e2e.images import write_archive, write_queries
+
+WIDE = {"width": 1280, "height": 800}
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running lab and the link it printed."""
+
+    address: str
+    token: str
+
+    @property
+    def link(self) -> str:
+        return f"{self.address}/#token={self.token}"
+
+
+@dataclass
+class Complaints:
+    """What browsers wrote as errors into their consoles; answers with an ``expected`` status are none."""
+
+    heard: list[str] = field(default_factory=list)
+    expected: set[int] = field(default_factory=set)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.heard.append(str(error)))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        refused = re.search(r"responded with a status of (\d+)", message.text)
+        if message.type == "error" and not (refused and int(refused[1]) in self.expected):
+            self.heard.append(f"{message.text} ({message.location.get('url')})")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """``simclr-lab up`` on a free port and an empty data folder; nothing of it is left afterwards."""
+    data = str(tmp_path_factory.mktemp("lab") / "data")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMCLR_LAB_")}
+    started = Started(
+        "up", environ={**inherited, "SIMCLR_LAB_DATA": data, "SIMCLR_LAB_PORT": str(port), "TERM": "dumb"}
+    )
+    try:
+        started.until(READY)
+        found = re.search(r"(http://\S+)/#token=(\S+)", started.printed)
+        assert found, started.printed
+        yield Lab(found[1], found[2])
+    finally:
+        if started.process.poll() is None:
+            started.stop(signal.SIGTERM)
+        eventually(lambda: not processes_of(data), within_s=10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; the one that ``make test`` found, or one on PATH."""
+    executable = os.environ.get("SIMCLR_LAB_TEST_CHROMIUM") or chromium.on_path()
+    if not executable:
+        pytest.skip("there is no Chromium on PATH: 'make test' installs one")
+    # Of the module, not the session: while it runs, no test of this process can start an event loop of its own.
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=str(executable), args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def complaints_of_module() -> Complaints:
+    return Complaints()
+
+
+@pytest.fixture(autouse=True)
+def complaints(complaints_of_module: Complaints) -> Iterator[Complaints]:
+    """After every test: no script failed, nothing was blocked by the content security policy, nothing was missing."""
+    yield complaints_of_module
+    heard, complaints_of_module.heard = complaints_of_module.heard, []
+    complaints_of_module.expected = set()
+    assert heard == []
+
+
+@pytest.fixture
+def stranger(browser: Browser, complaints: Complaints) -> Iterator[Page]:
+    """A page of a browser that was never here."""
+    context = browser.new_context(viewport=WIDE)
+    yield watched(context, complaints)
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, lab: Lab, complaints_of_module: Complaints) -> Iterator[Page]:
+    """The page of somebody who opened the printed link; one for all tests of a file, as one person has it."""
+    context = browser.new_context(viewport=WIDE)
+    opened = watched(context, complaints_of_module)
+    opened.goto(lab.link)
+    opened.get_by_role("navigation", name="Pages").wait_for()
+    yield opened
+    context.close()
+
+
+def watched(context: BrowserContext, complaints: Complaints) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    complaints.watch(page)
+    return page
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_archive(tmp_path_factory.mktemp("archive") / "handwriting.zip")
+
+
+@pytest.fixture(scope="module")
+def queries(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
+    return write_queries(tmp_path_factory.mktemp("queries") / "files")
+
+
+@pytest.fixture(scope="session")
+def keep_picture() -> Callable[[Page, str], None]:
+    """Writes the page as a picture into the folder ``SIMCLR_LAB_SCREENSHOTS``, when there is one."""
+    folder = os.environ.get("SIMCLR_LAB_SCREENSHOTS")
+
+    def keep(page: Page, name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png")
+
+    return keep

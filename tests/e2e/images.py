@@ -1,0 +1,45 @@
+"""Real images as files, as somebody would bring them: scikit-learn's handwritten digits, packed into class folders."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+HELD_OUT = 10
+"""Images of the end that no archive holds: queries that the lab has never seen."""
+
+
+def write_archive(path: Path) -> Path:
+    """A zip of ``<digit>/<number>.png``, 8×8 grey, without splits: 1,787 images."""
+    images, labels = _digits()
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, (image, label) in enumerate(zip(images[:-HELD_OUT], labels, strict=False)):
+            archive.writestr(f"{label}/{number:04}.png", image)
+    return path
+
+
+def write_queries(folder: Path) -> dict[Path, str]:
+    """The held-out images as files of their own, each with its class."""
+    images, labels = _digits()
+    folder.mkdir()
+    queries = {}
+    for number, image in enumerate(images[-HELD_OUT:]):
+        path = folder / f"query-{number}.png"
+        path.write_bytes(image)
+        queries[path] = labels[len(images) - HELD_OUT + number]
+    return queries
+
+
+def _digits() -> tuple[list[bytes], list[str]]:
+    raw = load_digits()
+    pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8)
+    return [_png(image) for image in pixels], [str(label) for label in raw.target]
+
+
+def _png(image: np.ndarray) -> bytes:
+    packed = io.BytesIO()
+    Image.fromarray(image).save(packed, "PNG")
+    return packed.getvalue()

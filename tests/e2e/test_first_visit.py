@@ -1,0 +1,63 @@
+"""The first minutes: getting in, and what an empty lab offers."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Complaints, Lab
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def test_without_the_token_every_address_shows_the_sign_in_page(
+    lab: Lab, stranger: Page, complaints: Complaints
+) -> None:
+    complaints.expected = {401}
+    for path in ("/", "/data", "/results", "/search?k=3"):
+        stranger.goto(lab.address + path)
+        expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
+        expect(stranger.get_by_role("navigation")).to_have_count(0)
+
+
+def test_a_wrong_token_is_refused_in_place_and_the_right_one_opens_the_page_that_was_asked_for(
+    lab: Lab, stranger: Page, complaints: Complaints
+) -> None:
+    complaints.expected = {401}
+    stranger.goto(f"{lab.address}/data")
+    stranger.get_by_label("Access token").fill("not-the-token")
+    stranger.get_by_role("button", name="Sign in").click()
+    expect(stranger.get_by_role("alert")).to_be_visible()
+    stranger.get_by_label("Access token").fill(lab.token)
+    stranger.get_by_role("button", name="Sign in").click()
+    expect(stranger.get_by_role("heading", name="Data", exact=True)).to_be_visible()
+
+
+def test_the_printed_link_signs_in_for_good_and_leaves_no_token_where_scripts_or_history_can_see_it(
+    lab: Lab, stranger: Page
+) -> None:
+    stranger.goto(lab.link)
+    expect(stranger.get_by_role("navigation", name="Pages")).to_be_visible()
+    assert stranger.url == f"{lab.address}/"
+    seen = "document.cookie + JSON.stringify({...localStorage, ...sessionStorage}) + document.documentElement.outerHTML"
+    assert lab.token not in stranger.evaluate(seen)
+    stranger.reload()
+    expect(stranger.get_by_role("navigation", name="Pages")).to_be_visible()
+
+
+def test_every_page_of_an_empty_lab_says_what_fills_it(lab: Lab, page: Page) -> None:
+    bar = page.get_by_role("navigation", name="Pages")
+    for name in ("Views", "Train", "Transfer", "Results", "Search"):
+        bar.get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+        expect(page.get_by_text("There is no image set yet.")).to_be_visible()
+    page.get_by_role("link", name="Go to the data page").click()
+    expect(page.get_by_role("button", name="Add digits")).to_be_visible()
+
+
+def test_see_it_work_ends_before_a_recipe_that_only_has_to_be_started(lab: Lab, stranger: Page) -> None:
+    stranger.goto(lab.link)
+    stranger.get_by_role("button", name="See it work").click()
+    expect(stranger).to_have_url(re.compile("/train"), timeout=60_000)
+    expect(stranger.get_by_role("combobox", name="Image set")).to_contain_text("Patterns")
+    expect(stranger.get_by_role("button", name="Start pretraining")).to_be_enabled()
