@@ -26,6 +26,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+IN_SIGHT_ARE_LOADED = """() => [...document.images].every(
+  (image) => image.complete || image.getBoundingClientRect().top > innerHeight)"""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def keep_picture() -> Callable[[Page, str], None]:
 
     def keep(page: Page, name: str) -> None:
         if folder:
+            page.wait_for_function(IN_SIGHT_ARE_LOADED)
             page.screenshot(path=Path(folder) / f"{name}.png")
 
     return keep

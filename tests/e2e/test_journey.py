@@ -200,7 +200,10 @@ def test_a_pretraining_is_watched_while_it_learns(page: Page, training: str, kee
     drawn = rows.count()
     expect(epoch).not_to_have_text(first, timeout=TRAINING_MS)
     expect(rows.nth(drawn + 2)).to_be_attached(timeout=TRAINING_MS)
-    expect(page.get_by_role("heading", name="k-NN accuracy")).to_be_visible(timeout=TRAINING_MS)
+    accuracy = page.get_by_role("heading", name="k-NN accuracy")
+    expect(accuracy).to_be_visible(timeout=TRAINING_MS)
+    assert top(accuracy) == top(loss.get_by_role("heading"))  # the open table pushes nothing aside
+    loss.get_by_text("NT-Xent loss as a table").click()
     keep_picture(page, "job-running")
     result = page.get_by_role("region", name="Result")
     expect(result).to_contain_text("It learned: k-NN accuracy rose from", timeout=TRAINING_MS)
@@ -212,6 +215,12 @@ def test_a_pretraining_is_watched_while_it_learns(page: Page, training: str, kee
     page.reload()
     expect(result).to_be_visible()
     expect(rows).to_have_count(points)
+
+
+def top(element: Locator) -> float:
+    box = element.bounding_box()
+    assert box
+    return box["y"]
 
 
 def test_a_running_job_is_cancelled_from_its_page_and_every_page_knows(page: Page, trained: str, imported: str) -> None:
