@@ -15,8 +15,9 @@ def test_the_choice_is_explained_in_a_sentence_and_always_the_same() -> None:
     assert device.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def test_threads_are_never_raised_above_what_was_set_or_may_be_used() -> None:
-    assert choose_device().threads == torch.get_num_threads() <= usable_cores()
+def test_a_core_is_left_to_others_and_threads_are_never_raised_above_what_was_set() -> None:
+    before = torch.get_num_threads()
+    assert choose_device().threads == torch.get_num_threads() == min(before, max(1, usable_cores() - 1))
 
 
 def test_autocast_uses_the_chosen_precision() -> None:
