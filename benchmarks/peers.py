@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from simclr.config import PretrainConfig
+from simclr.device import usable_cores
 from simclr.encoders import build_encoder
 
 WORKERS = 2
@@ -81,6 +82,7 @@ class LightlySimCLR(pl.LightningModule):
 
 def training_images_per_s(images: NDArray[np.uint8], config: PretrainConfig) -> float:
     """Speed of the second and later epochs: starting the workers is not counted against lightly."""
+    torch.set_num_threads(usable_cores())  # torch's own default; ours leaves one core free
     module = LightlySimCLR(config, images.shape[1])
     trainer = pl.Trainer(accelerator="auto", devices=1, max_epochs=config.epochs, barebones=True)
     trainer.fit(module, loader(images, config))
