@@ -42,11 +42,13 @@ up: setup pages ## Start the lab and print its link
 
 test: setup pages check-python check-frontend ## Prove it all: linters, types, units, real processes, a browser
 	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
-	$(TESTING) SIMCLR_LAB_TEST_CHROMIUM="$$chromium" $(BIN)/python -m pytest
+	export $(TESTING) SIMCLR_LAB_TEST_CHROMIUM="$$chromium" && \
+	$(BIN)/python -m pytest -q -n 2 -m "not e2e" && \
+	$(BIN)/python -m pytest -m e2e
 
 check: setup pages ## The quick half of it, under 90 seconds: for every change
 	@$(MAKE) --no-print-directory -j2 check-python check-frontend
-	@$(TESTING) $(BIN)/python -m pytest -q -m "not slow and not e2e"
+	@$(TESTING) $(BIN)/python -m pytest -q -n 2 -m "not slow and not e2e"
 
 check-python: setup
 	@$(BIN)/ruff check --quiet .
