@@ -13,7 +13,7 @@ LOOK_S = 0.1
 
 
 class StopSignals:
-    """Counts the stopping signals while it is entered; one that was ignored (``nohup``) stays ignored."""
+    """Counts the stopping signals while it is entered; a hang-up that is ignored (``nohup``) stays ignored."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -21,7 +21,8 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         for number in STOPPING:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            # A script's background job inherits an ignored SIGINT as well, but whoever sends it one means it.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._note)
         return self
 
