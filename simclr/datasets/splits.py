@@ -34,7 +34,8 @@ def fill_splits(labels: NDArray[np.int64], codes: NDArray[np.uint8], classes: tu
         classes: Names for the message of a refusal.
 
     Raises:
-        DatasetError: ``too_few_images``: fewer than two training images, or a class too small to be divided.
+        DatasetError: ``too_few_images``: fewer than two training images, a class too small to be divided, or a given
+            split with a single labelled image, on which every accuracy is 0 or 1.
     """
     filled, notes = codes.copy(), []
     labelled = labels != UNLABELLED
@@ -69,6 +70,13 @@ def _check_sizes(
             "too_few_images",
             f"the set has {count} training {'image' if count == 1 else 'images'}, but pairs need at least 2: add images",
         )
+    for split in SHARES:
+        if (labels[codes == SPLITS.index(split)] != UNLABELLED).sum() == 1:
+            raise DatasetError(
+                "too_few_images",
+                f"the {split} split has 1 labelled image, from which no accuracy can be told: add images, or leave the split "
+                "out to have it taken from train",
+            )
     if not missing:
         return
     needed = 1 + len(missing)

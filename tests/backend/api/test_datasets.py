@@ -55,6 +55,8 @@ def link() -> bytes:
     return file.getvalue()
 
 
+LONELY = ["train/a"] * 9 + ["train/b"] * 9 + ["test/a"]
+
 BROKEN: dict[str, tuple[str, bytes]] = {
     "not a zip": ("zip", b"this is no archive"),
     "half a zip": ("zip", archive()[:900]),
@@ -63,12 +65,14 @@ BROKEN: dict[str, tuple[str, bytes]] = {
     "a link": ("zip", link()),
     "no image in it": ("zip", packed({"a/1.png": b"<svg/>", "b/2.png": b"GIF89a"})),
     "one image": ("zip", packed({"a/1.png": png()})),
+    "a split with one image": ("zip", packed({f"{folder}/{i}.png": png(i) for i, folder in enumerate(LONELY)})),
     "a bomb": ("zip", packed({}) + b"PK"),
     "not an npz": ("npz", b"PK\x03\x04"),
     "no labels of that length": (
         "npz",
         npz(train_images=np.zeros((20, 8, 8), np.uint8), train_labels=np.zeros(3, np.int64)),
     ),
+    "labels missing": ("npz", npz(train_images=np.zeros((20, 8, 8), np.uint8))),
     "pickles": ("npz", npz(train_images=np.array([{"a": 1}], dtype=object))),
     "a zip said to be an npz": ("npz", archive()),
     "images of floats with NaN": (

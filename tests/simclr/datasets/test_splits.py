@@ -66,7 +66,7 @@ def test_a_set_without_labels_is_all_for_training() -> None:
     [
         ([1], [0], "1 training image, but pairs need at least 2"),
         ([10, 2], [0] * 12, "class 'b' has 2 training images, but 3 are needed"),
-        ([10, 1], [0] * 9 + [2, 0], "class 'b' has 1 training image, but 2 are needed"),
+        ([11, 1], [0] * 9 + [2, 2, 0], "class 'b' has 1 training image, but 2 are needed"),
         ([2], [2, 2], "0 training images"),
     ],
 )
@@ -74,3 +74,12 @@ def test_a_set_too_small_is_refused_by_name(counts: list[int], codes: list[int],
     with pytest.raises(DatasetError, match=words) as refusal:
         fill_splits(labels_of(counts), np.array(codes, np.uint8), NAMES[: len(counts)])
     assert refusal.value.code == "too_few_images"
+
+
+@pytest.mark.parametrize(("split", "code"), [("val", 1), ("test", 2)])
+def test_a_given_split_with_one_labelled_image_is_refused(split: str, code: int) -> None:
+    codes = np.zeros(20, np.uint8)
+    codes[3] = code
+    with pytest.raises(DatasetError, match=f"the {split} split has 1 labelled image") as refused:
+        fill_splits(labels_of([10, 10]), codes, NAMES[:2])
+    assert refused.value.code == "too_few_images"
