@@ -38,10 +38,3 @@ MOVES: dict[State, frozenset[State]] = {
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
 }
-
-ACTIVE = frozenset(state for state in State if not state.is_terminal)
-
-
-def sources(target: State) -> frozenset[State]:
-    """The states from which a job may move to ``target``."""
-    return frozenset(state for state, targets in MOVES.items() if target in targets)
