@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from backend.lab.client import Client
+from simclr.config import EncoderConfig, PretrainConfig
 from tests.backend.lab.conftest import READY, Started, process_of, processes_of
 from tests.backend.lab.deadline import eventually
 
@@ -107,6 +109,28 @@ def test_a_part_that_is_killed_comes_back_and_people_are_told(start: Start, envi
     lab.until("SIGKILL and is started again", within_s=10)
     eventually(lambda: process_of(data, part) not in (killed, None))
     eventually(lambda: answers(*link(lab)))
+
+
+def test_a_job_that_runs_while_the_lab_stops_says_so_and_starts_again(start: Start) -> None:
+    long = PretrainConfig(epochs=1000, batch_size=64, knn_every=1000, encoder=EncoderConfig(width=8))
+    first = start("up")
+    first.until(READY)
+    with Client(*link(first)) as client:
+        dataset = client.post("/datasets/builtin", {"source": "digits"})["id"]
+        job = client.post("/jobs", {"kind": "pretrain", "dataset_id": dataset, "config": long.model_dump(mode="json")})
+        eventually(lambda: (client.get(f"/jobs/{job['id']}")["progress"] or {}).get("step", 0) > 0, within_s=60)
+    assert first.stop() == 0
+
+    again = start("up")
+    again.until(READY)
+    with Client(*link(again)) as client:
+        eventually(lambda: client.get(f"/jobs/{job['id']}")["state"] == "running", within_s=60)
+        assert client.get(f"/jobs/{job['id']}")["crashes"] == 0
+        client.post(f"/jobs/{job['id']}/cancel", {})
+        told = [event for event in client.events(job["id"]) if event["kind"] == "state"]
+    states = [event["state"] for event in told]
+    assert (states[:4], states[-1]) == (["queued", "running", "queued", "running"], "cancelled")
+    assert "lab was stopped" in told[2]["message"]
 
 
 def test_nothing_outlives_a_launcher_that_is_killed(start: Start, environ: dict[str, str]) -> None:
