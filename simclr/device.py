@@ -43,8 +43,8 @@ def choose_device() -> Device:
     channels_last than float32 in the default layout. Nothing is measured at run time, so the choice is the same every time.
 
     One core is left to the rest of the machine, a browser or the API: threads that share a step wait for the slowest, so
-    a single busy neighbour stalls them all. Measured on two cores: two threads train at 1,875 images/s alone but at 112 to
-    359 beside a neighbour, one thread at 1,300 to 1,415 either way.
+    a single busy neighbour stalls them all. Measured on two cores: two threads train at 2,190 images/s alone but at 112 to
+    359 beside a neighbour, one thread at 1,490 alone and 1,300 to 1,415 beside one (medians, and the range of three).
     """
     threads = min(torch.get_num_threads(), max(1, usable_cores() - 1))
     torch.set_num_threads(threads)

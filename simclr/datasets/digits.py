@@ -11,7 +11,7 @@ BRIGHTEST = 16
 def digits() -> Dataset:
     """1,797 grey digits of 8×8 pixels in ten classes, with a fixed stratified split.
 
-    Their 0..16 is stretched to 0..255. Raw pixels already tell these digits apart (k-NN 0.98), so they show that a
+    Their 0..16 is stretched to 0..255. Raw pixels already tell these digits apart (k-NN 0.97), so they show that a
     pipeline works, not that pretraining helps.
 
     Source: Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI (CC BY 4.0), the test part.
