@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, cast
 
 import numpy as np
 import typer
@@ -22,9 +22,10 @@ from simclr.config import (
 )
 from simclr.datasets import BUILTIN, Dataset, open_dataset, write_dataset
 from simclr.datasets.store import content_hash
-from simclr.encoder_file import EncoderFile, image_facts, pixels_encoder, read_encoder_file
+from simclr.encoder_file import EncoderFile, ImageFacts, image_facts, pixels_encoder, read_encoder_file
 from simclr.events import Stopped
 from simclr.options import build, configured
+from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS, augment_preset, pretrain_preset
 from simclr.runs import Run, sha256_of
 from simclr.terminal import console, watching
 
@@ -45,6 +46,9 @@ app = typer.Typer(
 
 DatasetArgument = Annotated[
     str, typer.Argument(metavar="DATASET", help="digits, patterns, a .zip or .npz file, or the folder of a stored set.")
+]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="Recipe to start from; options go over it. Its names: 'simclr presets'.")
 ]
 ImageSize = Annotated[
     int | None, typer.Option("--image-size", help="Side in pixels to which the images of a .zip or .npz are brought.")
@@ -93,6 +97,14 @@ def datasets() -> None:
         )
 
 
+@app.command()
+def presets() -> None:
+    """List the recipes that --preset knows."""
+    for title, known in (("preview", AUGMENT_PRESETS), ("pretrain", PRETRAIN_PRESETS)):
+        for preset in known:
+            typer.echo(f"{title} --preset {preset.name}: {preset.why} ({preset.source})")
+
+
 @app.command("import")
 def import_set(
     source: DatasetArgument,
@@ -116,10 +128,11 @@ def preview(
     given: dict[str, Any],
     count: Annotated[int, typer.Option("--count", min=1, max=64, help="Images, one a row.")] = 8,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same images and same views.")] = 0,
+    preset: Preset = None,
     image_size: ImageSize = None,
 ) -> None:
     """Draw pairs of views and write them as a picture: image, first view, second view."""
-    config = build(AugmentConfig, given)
+    config = build(AugmentConfig, given, augment_preset(preset) if preset is not None else None)
     images = _dataset(dataset, image_size)
     import torch
 
@@ -140,20 +153,79 @@ def pretrain(
     dataset: DatasetArgument,
     out: Annotated[Path, typer.Option("--out", help="Folder for the run: encoder, config and result.")],
     given: dict[str, Any],
+    preset: Preset = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", help="Encoder file or folder whose weights are the start; else random ones."),
+    ] = None,
     image_size: ImageSize = None,
 ) -> None:
     """Train an encoder by contrast on the training images; no labels are needed."""
-    config = build(PretrainConfig, given)
+    config = build(PretrainConfig, given, pretrain_preset(preset) if preset is not None else None)
     images, run = _dataset(dataset, image_size), _new_run(out)
     from simclr.pretrain import pretrain as run_pretrain
 
     with watching() as (emit, should_stop):
-        result = run_pretrain(config, images, run, emit, should_stop)
+        result = run_pretrain(
+            config, images, run, emit, should_stop, start=_encoder_path(str(start)) if start is not None else None
+        )
     knn = "" if result.knn_accuracy is None else f", k-NN accuracy {result.knn_accuracy:.3f}"
     typer.echo(
         f"{run.encoder}: loss {result.loss:.3f} (chance {result.chance:.3f}){knn}, "
         f"{result.images_per_s:,.0f} images/s on {result.device}"
     )
+
+
+@app.command()
+def encoder(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="imagenet:resnet18, imagenet:resnet34, imagenet:resnet50, or another program's checkpoint.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Encoder file to write, for --encoder elsewhere.")],
+    channels: Annotated[
+        Literal["1", "3"] | None, typer.Option("--channels", help="1 makes colours' weights fit grey images.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option("--image-size", min=8, max=1024, help="Side in pixels to which images are brought.")
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option("--mean", help="A checkpoint's mean of each channel in [0, 1]: 0.49,0.48,0.45.")
+    ] = None,
+    std: Annotated[str | None, typer.Option("--std", help="Its spread of each channel, likewise.")] = None,
+    stem: Annotated[
+        Literal["small", "strided", "imagenet"] | None,
+        typer.Option("--stem", help="A checkpoint's first layer; weights do not tell 'small' and 'strided' apart."),
+    ] = None,
+    weights: Annotated[Path | None, typer.Option("--weights", help="torchvision's file for imagenet:….")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch that file where it is absent.")] = False,
+) -> None:
+    """Make an encoder of weights that were trained elsewhere."""
+    if out.exists():
+        raise ValueError(f"{out} exists already: choose another file")
+    kind, _, architecture = source.partition(":")
+    if kind == "imagenet":
+        if mean or std or stem:
+            raise ValueError("--mean, --std and --stem go with a checkpoint; those of imagenet:… are known")
+        from simclr.weights import imagenet_encoder
+
+        # A name that torchvision does not have is refused there, with those that it has.
+        file = imagenet_encoder(
+            cast(Any, architecture), 1 if channels == "1" else 3, out, weights,
+            image_size=image_size or 224, download=download,
+        )  # fmt: skip
+    else:
+        if weights or download:
+            raise ValueError("--weights and --download go with imagenet:…, not with a checkpoint")
+        from simclr.weights import import_checkpoint
+
+        facts, config = _expected(Path(source), channels, image_size, mean, std, stem)
+        file, report = import_checkpoint(Path(source), out, facts=facts, architecture=config)
+        console.print(report.sentence(), markup=False)
+    typer.echo(f"{out}: {file.feature_dim} features of images of {file.image_size}×{file.image_size}×{file.channels}")
 
 
 @app.command()
@@ -305,6 +377,38 @@ def _encoder(text: str, like: str | None, dataset: Dataset, folder: Path) -> Pat
 
 def _description(text: str) -> EncoderFile:
     return read_encoder_file(_encoder_path(text))
+
+
+def _expected(
+    source: Path, channels: str | None, image_size: int | None, mean: str | None, std: str | None, stem: str | None
+) -> tuple[ImageFacts, EncoderConfig | None]:
+    """What a checkpoint's network expects of images, by options or weights; its architecture too where ``stem`` is given."""
+    from simclr.weights import imagenet_facts, inspect_checkpoint
+
+    report = inspect_checkpoint(source)
+    found = report.architecture
+    usual = imagenet_facts(int(channels or report.channels), image_size or (224 if found.stem == "imagenet" else 32))
+    if mean is None or std is None:
+        console.print("Normalising as for ImageNet; give --mean and --std if it was trained otherwise.", markup=False)
+    facts = usual.model_dump()
+    for option, text in (("mean", mean), ("std", std)):
+        if text is not None:
+            facts[option] = _levels(option, text, usual.channels)
+    config = None if stem is None else EncoderConfig.model_validate(found.model_dump() | {"stem": stem})
+    return ImageFacts.model_validate(facts), config
+
+
+def _levels(option: str, text: str, channels: int) -> tuple[float, ...]:
+    try:
+        levels = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        levels = ()
+    lowest = 0.0 if option == "mean" else sys.float_info.epsilon
+    if len(levels) != channels or not all(lowest <= level <= 1 for level in levels):
+        raise ValueError(
+            f"--{option} is {text}: give {channels} of the channels' values in [0, 1], with commas between"
+        )
+    return levels
 
 
 def _bank(folder: Path, dataset: Dataset) -> Run:

@@ -16,7 +16,10 @@ KEPT_HEAP_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Device:
-    """A choice of where to work; ``reason`` is a sentence for the person who watches."""
+    """A choice of where to work; ``reason`` is a sentence for the person who watches.
+
+    ``threads`` work on a training step together on a CPU, half of them on each view; an operation by itself has fewer.
+    """
 
     device: torch.device
     bf16: bool
@@ -42,12 +45,12 @@ def choose_device() -> Device:
     bfloat16 is chosen where the hardware multiplies it: measured 2 to 3 times faster in training on an AMD Zen 4 with
     channels_last than float32 in the default layout. Nothing is measured at run time, so the choice is the same every time.
 
-    One core is left to the rest of the machine, a browser or the API: threads that share a step wait for the slowest, so
-    a single busy neighbour stalls them all. Measured on two cores: two threads train at 2,190 images/s alone but at 112 to
-    359 beside a neighbour, one thread at 1,490 alone and 1,300 to 1,415 beside one (medians, and the range of three).
+    An operation by itself leaves one core to the rest of the machine: threads that share an operation wait for the slowest,
+    so a single busy neighbour stalls them all. Measured on two cores: two such threads train at 2,190 images/s alone but at
+    112 to 359 beside a neighbour. Training gives each view its own threads instead; see ``halves``.
     """
-    threads = min(torch.get_num_threads(), max(1, usable_cores() - 1))
-    torch.set_num_threads(threads)
+    threads = usable_threads()
+    torch.set_num_threads(max(1, threads - 1))
     keep_heap_mapped()
     if torch.cuda.is_available():
         device = torch.device("cuda")
@@ -72,6 +75,12 @@ def cpu_multiplies_bf16() -> bool:
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
     return onednn and any(check() for check in checks if check is not None)
+
+
+def usable_threads() -> int:
+    """As many as there are cores, or fewer where ``OMP_NUM_THREADS`` says so."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(usable_cores(), int(asked))) if asked.isdecimal() else usable_cores()
 
 
 def usable_cores() -> int:

@@ -14,14 +14,19 @@ from simclr.config import EmbedConfig
 from simclr.datasets.store import Dataset, content_hash
 from simclr.device import choose_device
 from simclr.encoders import ImageFacts, load_encoder, prepare
-from simclr.events import Emit, Log, Progress, ShouldStop, Stopped
+from simclr.events import Emit, Log, Progress, ShouldStop, Stopped, ignore, never
 from simclr.results import EmbedResult
 from simclr.runs import Run, sha256_of, writing
 from simclr.training import REPORT_EVERY_S
 
 
 def embed(
-    config: EmbedConfig, encoder: Path, dataset: Dataset, run: Run, emit: Emit, should_stop: ShouldStop
+    config: EmbedConfig,
+    encoder: Path,
+    dataset: Dataset,
+    run: Run,
+    emit: Emit = ignore,
+    should_stop: ShouldStop = never,
 ) -> EmbedResult:
     """Encode every image of ``dataset``, in its order, into ``run.features``: float32, shape (N, D), rows of unit length.
 

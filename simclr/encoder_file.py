@@ -18,6 +18,8 @@ HEADER = "simclr_encoder"
 # A channel that is the same in all images has no spread to divide by.
 SMALLEST_STD = 1 / 255
 Channel = tuple[float, ...]
+# Where weights come from: trained here, random, torchvision's of ImageNet, another program's; or there are none.
+Origin = Literal["pretrained", "untrained", "imagenet", "imported", "pixels"]
 
 
 class ImageFacts(BaseModel):
@@ -42,7 +44,7 @@ class ImageFacts(BaseModel):
 class EncoderFile(ImageFacts):
     """An encoder's description; ``architecture`` is None for raw pixels, which have no network."""
 
-    origin: Literal["pretrained", "untrained", "pixels"]
+    origin: Origin
     architecture: EncoderConfig | None
     feature_dim: int = Field(ge=1)
 

@@ -1,6 +1,5 @@
-"""ResNets for small images, the projection head, and encoders on disk."""
+"""Encoders made, saved and loaded, images made to fit them, and the projection head."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -9,8 +8,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simclr.config import EncoderConfig
+from simclr.architecture import feature_dim, stage_of
+from simclr.config import EncoderConfig, PretrainConfig
 from simclr.encoder_file import EncoderFile, ImageFacts, header, image_facts, pixels_encoder, read_encoder_file
+from simclr.resnet import Encoder
 from simclr.runs import writing
 
 __all__ = [
@@ -21,9 +22,11 @@ __all__ = [
     "ProjectionHead",
     "adapt",
     "build_encoder",
+    "build_head",
     "feature_dim",
     "image_facts",
     "load_encoder",
+    "load_into",
     "normalise",
     "pixels_encoder",
     "prepare",
@@ -33,51 +36,8 @@ __all__ = [
     "untrained_encoder",
 ]
 
-# Blocks at every stage; each stage after the first halves the resolution and doubles the channels.
-STAGES: dict[str, tuple[int, ...]] = {"resnet8": (1, 1, 1), "resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2)}
 # ITU-R 601-2, as in augment.py.
 LUMA = (0.2989, 0.587, 0.114)
-
-
-class BasicBlock(nn.Module):
-    """Two 3×3 convolutions and a way past them. Source: He et al. 2016, arXiv:1512.03385, Fig. 5 left, option B."""
-
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or channels_in != channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        residual = self.bn2(self.conv2(functional.relu(self.bn1(self.conv1(x)), inplace=True)))
-        return functional.relu(residual + self.shortcut(x), inplace=True)
-
-
-class Encoder(nn.Module):
-    """A residual network from normalised images, float (N, C, S, S), to features h, (N, feature_dim)."""
-
-    def __init__(self, config: EncoderConfig, channels: int) -> None:
-        super().__init__()
-        stride = 1 if config.stem == "small" else 2
-        self.feature_dim = feature_dim(config)
-        self.stem = nn.Sequential(
-            nn.Conv2d(channels, config.width, 3, stride, padding=1, bias=False),
-            nn.BatchNorm2d(config.width),
-            nn.ReLU(inplace=True),
-        )
-        # Convolutions keep torch's own start (uniform, by fan-in). torchvision's (normal, by fan-out) learns far slower
-        # here: on patterns, 4 epochs at batch 256 reach a k-NN of 0.45 from the one and 0.18 from the other.
-        self.blocks = nn.Sequential(*_blocks(config))
-
-    def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.blocks(self.stem(images)).mean(dim=(2, 3))
-        return features
 
 
 class Pixels(nn.Module):
@@ -92,23 +52,37 @@ class Pixels(nn.Module):
 
 
 class ProjectionHead(nn.Sequential):
-    """From features h, (N, D), to projections z, (N, out_dim): linear, batch norm, ReLU, linear.
+    """From features h, (N, in_dim), to projections z, (N, out_dim): ``layers`` linear layers with ReLU between them.
 
-    Source: Chen et al. 2020, sec. 4.2; batch norm in the hidden layer as in their published code.
+    Args:
+        in_dim: Dimensions of h.
+        layers: Linear layers; 1 is a linear head, 0 none at all, and then z is h and ``width`` and ``out_dim`` say nothing.
+        width: Dimensions of every hidden layer.
+        out_dim: Dimensions of z.
+        norm: Batch norm in the hidden layers. It brings a shift of its own, so their biases are left out; the last layer
+            never has one.
+
+    Source: Chen et al. 2020, sec. 4.2 (two layers); batch norm in the hidden layer as in their published code.
     """
 
-    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int) -> None:
-        super().__init__(
-            nn.Linear(in_dim, hidden_dim, bias=False),
-            nn.BatchNorm1d(hidden_dim),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden_dim, out_dim, bias=False),
-        )
+    def __init__(self, in_dim: int, layers: int, width: int, out_dim: int, norm: bool) -> None:
+        parts: list[nn.Module] = []
+        for _ in range(layers - 1):
+            parts.append(nn.Linear(in_dim, width, bias=not norm))
+            if norm:
+                parts.append(nn.BatchNorm1d(width))
+            parts.append(nn.ReLU(inplace=True))
+            in_dim = width
+        if layers > 0:
+            parts.append(nn.Linear(in_dim, out_dim, bias=False))
+        super().__init__(*parts)
 
 
-def feature_dim(config: EncoderConfig) -> int:
-    """Dimensions of h, known without building the network."""
-    return int(config.width * 2 ** (len(STAGES[config.architecture]) - 1))
+def build_head(config: PretrainConfig, in_dim: int) -> nn.Module:
+    """The projection head of a pretraining, with random weights from torch's current random state."""
+    return ProjectionHead(
+        in_dim, config.projection_layers, config.projection_width, config.projection_dim, config.projection_norm
+    )
 
 
 def build_encoder(config: EncoderConfig, channels: int) -> Encoder:
@@ -146,10 +120,57 @@ def load_encoder(path: Path) -> tuple[nn.Module, EncoderFile]:
             f"{path} says {file.feature_dim} feature dimensions, but its architecture has {encoder.feature_dim}"
         )
     try:
-        encoder.load_state_dict(load_file(path), strict=True)
-    except (RuntimeError, SafetensorError) as error:
+        encoder.load_state_dict(_renamed(load_file(path), file.architecture), strict=True)
+    except (RuntimeError, ValueError, SafetensorError) as error:
         raise ValueError(f"the weights in {path} do not fit the architecture it names: {error}") from error
     return encoder.eval(), file
+
+
+def load_into(encoder: Encoder, path: Path) -> None:
+    """Copy the weights of an encoder file into ``encoder``, so that a training starts from them.
+
+    An encoder of one channel takes the sum over the three channels' kernels of a first convolution made for colours, which
+    answers a grey image as the original answers it repeated, where all three channels are normalised alike.
+
+    Raises:
+        ValueError: the file cannot be loaded, holds another architecture, or expects one channel where there are three.
+    """
+    source, file = load_encoder(path)
+    if not isinstance(source, Encoder):
+        raise ValueError(f"{path} is raw pixels, which have no weights to start from: name a network")
+    if source.config != encoder.config:
+        raise ValueError(
+            f"{path} holds a {_said(source.config)}, which does not fit a {_said(encoder.config)}: "
+            "choose the architecture, width and stem of the file"
+        )
+    weights = source.state_dict()
+    if (file.channels, encoder.channels) == (3, 1):
+        weights["conv1.weight"] = weights["conv1.weight"].sum(dim=1, keepdim=True)
+    elif file.channels != encoder.channels:
+        raise ValueError(
+            f"{path} was made for images of {file.channels} channel, which says nothing of colours: "
+            "start from an encoder for RGB, or train on grey images"
+        )
+    encoder.load_state_dict(weights)
+
+
+def _said(config: EncoderConfig) -> str:
+    return f"{config.architecture} of width {config.width} with the {config.stem} stem"
+
+
+def _renamed(weights: dict[str, Tensor], config: EncoderConfig) -> dict[str, Tensor]:
+    """Weights under today's names; files of version 0.1.0 number the blocks through and call the first layer "stem"."""
+    if not any(name.startswith("stem.") for name in weights):
+        return weights
+    return {_today(name, config): tensor for name, tensor in weights.items()}
+
+
+def _today(name: str, config: EncoderConfig) -> str:
+    if name.startswith("blocks."):
+        _, block, rest = name.split(".", 2)
+        stage, place = stage_of(config, int(block))
+        return f"layer{stage}.{place}.{rest}".replace(".shortcut.", ".downsample.")
+    return name.replace("stem.0.", "conv1.").replace("stem.1.", "bn1.")
 
 
 def untrained_encoder(config: EncoderConfig, facts: ImageFacts, seed: int, path: Path) -> EncoderFile:
@@ -196,12 +217,3 @@ def normalise(pixels: Tensor, facts: ImageFacts) -> Tensor:
     mean = torch.tensor(facts.mean, device=pixels.device).view(-1, 1, 1)
     std = torch.tensor(facts.std, device=pixels.device).view(-1, 1, 1)
     return (pixels - mean) / std
-
-
-def _blocks(config: EncoderConfig) -> Iterator[BasicBlock]:
-    before = config.width
-    for stage, count in enumerate(STAGES[config.architecture]):
-        width = config.width * 2**stage
-        for position in range(count):
-            yield BasicBlock(before, width, stride=2 if stage > 0 and position == 0 else 1)
-            before = width

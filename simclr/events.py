@@ -34,13 +34,32 @@ class Progress(_Event):
 
 
 class Evaluation(_Event):
-    """A look at the features during training: k-NN accuracy on the validation split, in [0, 1]."""
+    """A look at the features during training, on ``n`` held-out images; what was not measured is None.
+
+    Attributes:
+        knn_accuracy, probe_accuracy: Of h on the validation split, in [0, 1].
+        contrast_top1, contrast_top5: How often a held-out view finds its partner first, or among the first five, in [0, 1].
+        mean_rank: The partner's mean rank among all other views, 1 at best.
+        alignment: Mean squared distance of the two views' z, in [0, 4].
+        uniformity: How evenly z fills the sphere, at most 0, lower is more even.
+        rank_h, rank_z: Effective rank (RankMe) of features and projections, from 1 to their dimensions.
+        std_z: Mean spread of a dimension of unit-length z; 1/√dimensions when even, 0 when collapsed.
+    """
 
     kind: Literal["evaluation"] = "evaluation"
     epoch: int
     step: int
-    knn_accuracy: float
     n: int
+    knn_accuracy: float | None = None
+    probe_accuracy: float | None = None
+    contrast_top1: float | None = None
+    contrast_top5: float | None = None
+    mean_rank: float | None = None
+    alignment: float | None = None
+    uniformity: float | None = None
+    rank_h: float | None = None
+    rank_z: float | None = None
+    std_z: float | None = None
 
 
 Event = Annotated[Log | Progress | Evaluation, Field(discriminator="kind")]

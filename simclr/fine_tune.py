@@ -19,6 +19,7 @@ from simclr.encoders import Encoder, ImageFacts, adapt
 from simclr.events import Emit, Log, ShouldStop
 from simclr.metrics import accuracy
 from simclr.optim import adamw, schedule, warmup_cosine
+from simclr.randomness import stream
 from simclr.training import Batches, ImagePool, Watch, fit
 
 
@@ -56,7 +57,7 @@ def fine_tune(
         Stopped: ``should_stop`` said so.
     """
     train = dataset.indices("train", labelled=True)
-    batches = Batches(train, config.batch_size, torch.Generator().manual_seed(config.seed))
+    batches = Batches(train, config.batch_size, stream(config.seed, "order"))
     classes = len(dataset.classes)
     watch = Watch(batches, config.epochs, emit, should_stop, chance=math.log(classes))
     model = FineTuned(copy.deepcopy(encoder), classes, config.seed).to(memory_format=torch.channels_last)
@@ -93,7 +94,7 @@ class FineTuning(pl.LightningModule):
         self.dataset = dataset
         self.pool = pool
         self.watch = watch
-        self.views = torch.Generator(pool.device).manual_seed(config.seed + 2**32)
+        self.views = stream(config.seed, "views", pool.device)
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.best_accuracy = -1.0

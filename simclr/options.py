@@ -30,6 +30,11 @@ class Choice:
     def option(self) -> str:
         return option_name(self.path)
 
+    @property
+    def declaration(self) -> str:
+        """The option, and for a switch the one that turns it off: --follow-knn/--no-follow-knn."""
+        return f"{self.option}/--no-{self.option.removeprefix('--')}" if self.annotation is bool else self.option
+
 
 def option_name(path: tuple[str, ...]) -> str:
     """The option of a field: ("augment", "flip_p") is --augment-flip-p."""
@@ -74,7 +79,7 @@ def configured(*models: type[BaseModel]) -> Callable[[Command], Command]:
                 choice.parameter,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
-                annotation=Annotated[choice.annotation | None, typer.Option(choice.option, help=choice.help)],
+                annotation=Annotated[choice.annotation | None, typer.Option(choice.declaration, help=choice.help)],
             )
             for choice in choices
         ]
@@ -86,15 +91,15 @@ def configured(*models: type[BaseModel]) -> Callable[[Command], Command]:
     return decorate
 
 
-def build(model: type[Config], given: dict[str, Any]) -> Config:
-    """``model`` with the ``given`` options over its defaults.
+def build(model: type[Config], given: dict[str, Any], base: Config | None = None) -> Config:
+    """``model`` with the ``given`` options over ``base``, or over its defaults.
 
     Raises:
         ValueError: an option is out of range or not one of ``model``; the message names the option, the value and what is
             wrong.
     """
     try:
-        return model.model_validate(_over(model().model_dump(), given))
+        return model.model_validate(_over((base or model()).model_dump(), given))
     except ValidationError as error:
         raise ValueError("; ".join(_sentence(problem) for problem in error.errors())) from error
 

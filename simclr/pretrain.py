@@ -1,66 +1,103 @@
-"""Contrastive pretraining: two views of every image, an encoder and a projection head, NT-Xent."""
+"""Contrastive pretraining: two views of every image, an encoder and a projection head, and a loss that pulls pairs together."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
+from traceback import clear_frames
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from simclr.augment import draw_views
-from simclr.config import KnnConfig, PretrainConfig
+from simclr.config import PretrainConfig
 from simclr.datasets.store import Dataset, content_hash
 from simclr.device import Device, choose_device
-from simclr.embed import encode_images
-from simclr.encoders import EncoderFile, ImageFacts, ProjectionHead, image_facts, normalise, save_encoder, seeded
-from simclr.events import Emit, Evaluation, Log, ShouldStop
-from simclr.loss import chance_level, nt_xent
-from simclr.metrics import accuracy, knn_scores
-from simclr.optim import adamw, schedule, warmup_cosine
+from simclr.encoders import (
+    Encoder,
+    EncoderFile,
+    ImageFacts,
+    build_head,
+    image_facts,
+    load_into,
+    normalise,
+    save_encoder,
+    seeded,
+)
+from simclr.events import Emit, Evaluation, Log, ShouldStop, ignore, never
+from simclr.follow import Follow
+from simclr.halves import Halves, halves
+from simclr.loss import chance_level, dcl, nt_xent, sup_con
+from simclr.memory import is_out_of_memory, largest_batch
+from simclr.optim import MovingAverage, build_optimizer, scaled_rate, schedule, warmup_cosine
+from simclr.randomness import stream
 from simclr.results import PretrainResult
-from simclr.runs import Run
-from simclr.training import Batches, ImagePool, Watch, fit
-
-# Images that a look at the features uses at most, so that it stays a small part of an epoch.
-KNN_TRAIN, KNN_VAL = 5000, 1000
+from simclr.runs import Run, made_by, sha256_of
+from simclr.training import Batches, Diverged, ImagePool, Watch, fit
 
 
-def pretrain(config: PretrainConfig, dataset: Dataset, run: Run, emit: Emit, should_stop: ShouldStop) -> PretrainResult:
+def pretrain(
+    config: PretrainConfig,
+    dataset: Dataset,
+    run: Run,
+    emit: Emit = ignore,
+    should_stop: ShouldStop = never,
+    *,
+    start: Path | None = None,
+) -> PretrainResult:
     """Pretrain an encoder on the training images, labelled or not, and write it to ``run.encoder``.
 
     On a CPU the same config, images and number of threads give the same weights, bit for bit.
 
+    Args:
+        config: Every choice.
+        dataset: Images; labels are read to look at the features, and by the loss "supcon" alone.
+        run: Where to write.
+        emit: Told how it goes.
+        should_stop: Asked before every step.
+        start: An encoder file of the same architecture whose weights are the start; random weights without it.
+
     Raises:
-        ValueError: the batch is larger than the training split, or the loss became NaN.
+        ValueError: the batch is larger than the training split, "supcon" has no labels, ``start`` does not fit, or memory ran
+            out (the message says which batch size fits).
+        Diverged: the loss became NaN; the encoder as it was after the last good epoch is kept as ``run.last_good``.
         Stopped: ``should_stop`` said so; no encoder was written.
 
-    Source: Chen et al. 2020, arXiv:2002.05709, Algorithm 1. Departs: AdamW for LARS, which pays only for large batches.
+    Source: Chen et al. 2020, arXiv:2002.05709, Algorithm 1. Departs: batch norm sees each view by itself, and AdamW is the
+    default, since LARS pays only for large batches.
     """
     device = choose_device()
     facts = image_facts(dataset)
-    train = dataset.indices("train")
-    batches = Batches(train, config.batch_size, torch.Generator().manual_seed(config.seed))
-    chance = chance_level(config.batch_size)
+    _check_labels(config, dataset)
+    batches = Batches(dataset.indices("train"), config.batch_size, stream(config.seed, "order"))
+    chance = chance_level(config.batch_size, config.loss)
     watch = Watch(batches, config.epochs, emit, should_stop, chance=chance)
-    run.begin(config, kind="pretrain", dataset=content_hash(dataset))
+    origin = {"start": sha256_of(start)} if start is not None else {}
+    run.begin(config, kind="pretrain", dataset=content_hash(dataset), device=device.name, **origin, **made_by())
     emit(Log(message=device.reason))
-    look = KnnLook.at(dataset, facts, config.seed, emit)
-    module = Contrastive(config, facts, ImagePool(dataset.images, device.device), watch, look, device)
+    module = Contrastive(config, dataset, facts, watch, device, start)
     began = time.monotonic()
-    fit(module, batches, config.epochs, device)
-    file = EncoderFile(
-        **facts.model_dump(), origin="pretrained", architecture=config.encoder, feature_dim=module.encoder.feature_dim
-    )
-    save_encoder(run.encoder, module.encoder, file)
+    try:
+        with halves(module.network.to(device.device), device.threads if device.device.type == "cpu" else 1) as both:
+            module.both = both
+            fit(module, batches, config.epochs, device, config.optim.gradient_clip)
+    except Diverged as error:
+        raise Diverged(f"{error}. {_keep_last_good(run, module, facts)}") from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # The frames of the failed step hold its tensors, which would be missing when smaller steps are tried.
+        clear_frames(error.__traceback__)
+        raise ValueError(_memory_advice(config, facts, module)) from error
+    save_encoder(run.encoder, module.kept, _description(config, facts, module))
     result = PretrainResult(
         epochs=config.epochs,
         steps=watch.steps,
         loss=watch.loss,
         chance=chance,
-        knn_accuracy=module.knn_accuracy,
-        feature_dim=file.feature_dim,
+        knn_accuracy=module.last_look.knn_accuracy if module.last_look else None,
+        probe_accuracy=module.last_look.probe_accuracy if module.last_look else None,
+        feature_dim=module.network.encoder.feature_dim,
         images_per_s=module.images_per_s,
         seconds=time.monotonic() - began,
         device=device.name,
@@ -69,113 +106,189 @@ def pretrain(config: PretrainConfig, dataset: Dataset, run: Run, emit: Emit, sho
     return result
 
 
-@dataclass(frozen=True)
-class KnnLook:
-    """Labelled images with which the features are looked at during training: a bank of training images, queries of validation."""
+class Network(nn.Module):
+    """Encoder and projection head, from images to h and on to z."""
 
-    dataset: Dataset
-    facts: ImageFacts
-    bank: NDArray[np.int64]
-    queries: NDArray[np.int64]
+    encoder: Encoder
+    head: nn.Module
 
-    @classmethod
-    def at(cls, dataset: Dataset, facts: ImageFacts, seed: int, emit: Emit) -> "KnnLook | None":
-        """A bounded sample of both splits, drawn with ``seed``; None, and a sentence why, where labels are missing."""
-        random = np.random.default_rng(seed)
-        bank = np.sort(random.permutation(dataset.indices("train", labelled=True))[:KNN_TRAIN])
-        queries = np.sort(random.permutation(dataset.indices("val", labelled=True))[:KNN_VAL])
-        if len(bank) and len(queries):
-            return cls(dataset, facts, bank, queries)
-        missing = "training" if len(bank) == 0 else "validation"
-        emit(
-            Log(
-                message=f"No {missing} image has a label, so k-NN accuracy cannot be followed; training needs no labels."
-            )
-        )
-        return None
-
-    def accuracy(self, encoder: torch.nn.Module, watch: Watch, device: Device) -> float:
-        """k-NN accuracy of the encoder's features on validation, in [0, 1]."""
-        knn = KnnConfig()
-        with device.autocast():
-            bank, queries = (
-                encode_images(encoder, self.facts, self.dataset.images[chosen], on_batch=lambda _done: watch.check())
-                for chosen in (self.bank, self.queries)
-            )
-        labels = self.dataset.labels
-        scores = knn_scores(
-            bank,
-            torch.from_numpy(labels[self.bank]),
-            queries,
-            classes=len(self.dataset.classes),
-            k=knn.k,
-            temperature=knn.temperature,
-        )
-        return accuracy(scores.numpy(), labels[self.queries])
+    def __init__(self, config: PretrainConfig, channels: int) -> None:
+        super().__init__()
+        self.encoder = seeded(config.encoder, channels, config.seed).to(memory_format=torch.channels_last)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.head = build_head(config, self.encoder.feature_dim)
 
 
 class Contrastive(pl.LightningModule):
-    """Encoder and projection head under NT-Xent; batches are indices of images."""
+    """Encoder and projection head under a contrastive loss; batches are indices of images."""
 
     def __init__(
         self,
         config: PretrainConfig,
+        dataset: Dataset,
         facts: ImageFacts,
-        pool: ImagePool,
         watch: Watch,
-        look: KnnLook | None,
         device: Device,
+        start: Path | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.facts = facts
-        self.pool = pool
         self.watch = watch
-        self.look = look
         self.work = device
-        self.encoder = seeded(config.encoder, facts.channels, config.seed).to(memory_format=torch.channels_last)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.head = ProjectionHead(self.encoder.feature_dim, config.projection_width, config.projection_dim)
-        # Not the seed itself: views and the order of images should not share their random numbers.
-        self.views = torch.Generator(pool.device).manual_seed(config.seed + 2**32)
+        self.pool = ImagePool(dataset.images, device.device)
+        self.labels = torch.from_numpy(dataset.labels)
+        self.network = Network(config, facts.channels)
+        if start is not None:
+            load_into(self.network.encoder, start)
+        self.follow = Follow(config, dataset, facts, self.network.encoder.feature_dim, device, watch.emit)
+        self.views = [stream(config.seed, f"views {number}", device.device) for number in range(2)]
         # Warm-up never takes more than half of a short training.
         self.warmup_steps = min(round(config.warmup_epochs * watch.steps_per_epoch), watch.steps // 2)
-        self.knn_accuracy: float | None = None
+        self.learning_rate = scaled_rate(config.learning_rate, config.optim.scaling, config.batch_size)
+        self.average: MovingAverage | None = None
+        self.both: Halves[Network] | None = None
+        self.features: list[Tensor] = [torch.empty(0), torch.empty(0)]
+        self.last_look: Evaluation | None = None
+        self.last_good: dict[str, Tensor] = {}
+        self.last_good_epoch = 0
         self.images_per_s = 0.0
+
+    @property
+    def kept(self) -> nn.Module:
+        """The encoder that is looked at and saved: the moving average where there is one."""
+        return self.average.copy if self.average is not None else self.network.encoder
 
     def training_step(self, indices: Tensor, _batch: int) -> Tensor:
         self.watch.check()
-        images = self.pool[indices]
-        first, second = (draw_views(images, self.config.augment, self.views) for _ in range(2))
-        pixels = normalise(torch.cat((first, second)), self.facts)
-        projections = self.head(self.encoder(pixels.contiguous(memory_format=torch.channels_last)))
-        first_z, second_z = projections.chunk(2)
-        return nt_xent(first_z, second_z, self.config.temperature)
+        first, second = self.project(self.pool[indices])
+        labels = self.labels[indices.cpu()].to(first.device)
+        if self.follow.probe is not None:
+            self.follow.probe.learn(torch.cat(self.features), labels.repeat(2))
+        return contrast(self.config, first, second, labels)
+
+    def project(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Projections of two views of every image, uint8 (N, C, S, S); their features stay in ``features``, detached."""
+
+        def encode(network: Network, number: int) -> Tensor:
+            view = draw_views(images, self.config.augment, self.views[number], max(1, self.work.threads // 2))
+            # Each weight is cast once a step, so a cache of casts, which both threads would share, saves nothing.
+            with torch.autocast(self.work.device.type, torch.bfloat16, self.work.bf16, cache_enabled=False):
+                pixels = normalise(view, self.facts).contiguous(memory_format=torch.channels_last)
+                h = network.encoder(pixels)
+                self.features[number] = h.detach()
+                projections: Tensor = network.head(h)
+            return projections
+
+        if self.both is None:
+            raise RuntimeError("a Contrastive module trains inside pretrain(), which gives it its halves")
+        return self.both(encode)
 
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
-        optimizer = adamw(self, self.config.learning_rate, self.config.weight_decay)
-        scheduler = schedule(optimizer, self.warmup_steps, self.watch.steps)
+        config = self.config
+        optimizer = build_optimizer(config.optim, [self.network], self.learning_rate, config.weight_decay)
+        scheduler = schedule(
+            optimizer,
+            self.warmup_steps,
+            self.watch.steps,
+            self._warmup_start,
+            constant=config.optim.schedule == "constant",
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_start(self) -> None:
-        self._evaluate(epoch=0)
+        if self.config.optim.ema_decay > 0:
+            copy = seeded(self.config.encoder, self.facts.channels, self.config.seed).to(self.device)
+            self.average = MovingAverage(self.network.encoder, copy, self.config.optim.ema_decay)
+        self._look(epoch=0)
 
     def on_train_batch_end(self, outputs: dict[str, Tensor], _batch: Tensor, _number: int) -> None:  # type: ignore[override]
-        share = warmup_cosine(self.watch.step, self.warmup_steps, self.watch.steps)
-        self.watch.stepped(outputs["loss"], share * self.config.learning_rate)
+        if self.average is not None:
+            self.average.follow()
+        constant = self.config.optim.schedule == "constant"
+        share = warmup_cosine(
+            self.watch.step, self.warmup_steps, self.watch.steps, self._warmup_start, constant=constant
+        )
+        self.watch.stepped(outputs["loss"], share * self.learning_rate)
 
     def on_train_epoch_end(self) -> None:
         epoch = self.current_epoch + 1
+        if self.both is not None:
+            self.both.settle()
+        # The watch has read this epoch's losses, but its last step may have gone too far.
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in self.kept.state_dict().items()}
+        if all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+            self.last_good, self.last_good_epoch = weights, epoch
         if epoch % self.config.knn_every == 0 or epoch == self.config.epochs:
-            self._evaluate(epoch)
+            self._look(epoch)
         self.images_per_s = self.watch.images_per_s
 
-    def _evaluate(self, epoch: int) -> None:
-        if self.look is None:
-            return
+    @property
+    def _warmup_start(self) -> float:
+        """As a share of the full rate."""
+        return min(1.0, self.config.optim.warmup_start / self.learning_rate)
+
+    def _look(self, epoch: int) -> None:
         with self.watch.aside():
-            self.knn_accuracy = self.look.accuracy(self.encoder, self.watch, self.work)
-        self.watch.emit(
-            Evaluation(epoch=epoch, step=self.watch.step, knn_accuracy=self.knn_accuracy, n=len(self.look.queries))
+            seen = self.follow.look(self.kept, self.network.head, self.watch, epoch)
+        if seen is not None:
+            self.last_look = seen
+            self.watch.emit(seen)
+
+
+def contrast(config: PretrainConfig, first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
+    """The loss that ``config`` names, of projections (N, D) of two views and labels (N,)."""
+    losses: dict[str, Callable[[], Tensor]] = {
+        "nt_xent": lambda: nt_xent(first, second, config.temperature),
+        "dcl": lambda: dcl(first, second, config.temperature),
+        "supcon": lambda: sup_con(first, second, labels, config.temperature),
+    }
+    return losses[config.loss]()
+
+
+def _check_labels(config: PretrainConfig, dataset: Dataset) -> None:
+    if config.loss == "supcon" and len(dataset.indices("train", labelled=True)) == 0:
+        raise ValueError(
+            "loss is supcon, which learns from labels, but no training image has one: choose nt_xent or dcl"
         )
+
+
+def _description(config: PretrainConfig, facts: ImageFacts, module: Contrastive) -> EncoderFile:
+    return EncoderFile(
+        **facts.model_dump(),
+        origin="pretrained",
+        architecture=config.encoder,
+        feature_dim=module.network.encoder.feature_dim,
+    )
+
+
+def _keep_last_good(run: Run, module: Contrastive, facts: ImageFacts) -> str:
+    """Write the encoder of the last epoch whose losses were numbers, and say where it is."""
+    if not module.last_good:
+        return "No epoch was finished, so no encoder is kept."
+    encoder = seeded(module.config.encoder, facts.channels, module.config.seed)
+    encoder.load_state_dict(module.last_good)
+    save_encoder(run.last_good, encoder, _description(module.config, facts, module))
+    return f"The encoder as it was after epoch {module.last_good_epoch} is kept in {run.last_good}."
+
+
+def _memory_advice(config: PretrainConfig, facts: ImageFacts, module: Contrastive) -> str:
+    """A sentence with the batch size at which a step fits, found by trying."""
+
+    def one_step(batch: int) -> None:
+        images = torch.zeros(
+            batch, facts.channels, facts.image_size, facts.image_size, dtype=torch.uint8, device=module.work.device
+        )
+        with halves(module.network, module.work.threads if module.work.device.type == "cpu" else 1) as both:
+            module.both = both
+            first, second = module.project(images)
+            nt_xent(first, second, config.temperature).backward()  # type: ignore[no-untyped-call]
+        module.network.zero_grad()
+
+    module.network.zero_grad()
+    fits = largest_batch(one_step, config.batch_size)
+    short = f"memory ran out at batch_size {config.batch_size}"
+    if fits is None:
+        return f"{short}, and not even 2 images fit: choose a smaller encoder or smaller images"
+    return f"{short}: {fits} fits, as tried just now"

@@ -22,7 +22,7 @@ class Score(_Result):
 
 
 class PretrainResult(_Result):
-    """Outcome of contrastive pretraining. ``chance`` is ln(2N - 1) for the batch size N that was used."""
+    """Outcome of contrastive pretraining. ``chance`` is the loss of guessing for the batch size that was used."""
 
     kind: Literal["pretrain"] = "pretrain"
     epochs: int
@@ -30,6 +30,7 @@ class PretrainResult(_Result):
     loss: float
     chance: float
     knn_accuracy: float | None
+    probe_accuracy: float | None = None
     feature_dim: int
     images_per_s: float
     seconds: float

@@ -19,6 +19,9 @@ CONFIG = "config.json"
 RESULT = "result.json"
 MANIFEST = "manifest.json"
 FEATURES = "features.npy"
+LAST_GOOD = "last_good.safetensors"
+# What a number may depend on beside config, data and seed.
+LIBRARIES = ("simclr-lab", "torch", "torchvision", "pytorch-lightning", "numpy")
 
 
 @contextmanager
@@ -49,6 +52,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def made_by() -> dict[str, str]:
+    """What did the work: versions of Python and the libraries, and "code", a digest of this package's sources."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return {
+        "code": digest.hexdigest()[:12],
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
 @dataclass(frozen=True)
 class Run:
     """One experiment's folder: configuration, what it made, what it found, and a manifest that says the folder is complete."""
@@ -62,6 +77,11 @@ class Run:
     @property
     def features(self) -> Path:
         return self.path / FEATURES
+
+    @property
+    def last_good(self) -> Path:
+        """Where a training that diverged leaves its encoder as it was after the last good epoch."""
+        return self.path / LAST_GOOD
 
     @property
     def is_complete(self) -> bool:
@@ -89,7 +109,7 @@ class Run:
             self.path / MANIFEST,
             {
                 "files": {p.name: sha256_of(p) for p in files},
-                "versions": {name: version(name) for name in ("simclr-lab", "torch", "pytorch-lightning", "numpy")},
+                "versions": {name: version(name) for name in LIBRARIES},
                 "python": platform.python_version(),
                 "machine": platform.machine(),
             },

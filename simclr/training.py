@@ -65,6 +65,10 @@ class Batches:
             yield shuffled[number * self.batch_size : (number + 1) * self.batch_size]
 
 
+class Diverged(ValueError):
+    """The loss is no number any more; the message says at which step and what to change."""
+
+
 class Watch:
     """Asks before every step whether to stop; tells a few times a second how training goes; refuses a loss that is no number.
 
@@ -104,11 +108,11 @@ class Watch:
         """Count one step.
 
         Raises:
-            ValueError: a loss since the last report is NaN or infinite.
+            Diverged: a loss since the last report is NaN or infinite.
         """
         self.step += 1
         self.pending.append(loss.detach())
-        if self.step == self.steps or self.clock() - self.reported_at >= REPORT_EVERY_S:
+        if self.step % self.steps_per_epoch == 0 or self.clock() - self.reported_at >= REPORT_EVERY_S:
             self._report(learning_rate)
 
     @contextmanager
@@ -148,14 +152,16 @@ class Watch:
         wrong = (~losses.isfinite()).nonzero()[:, 0]
         if len(wrong):
             step = self.step - len(losses) + int(wrong[0]) + 1
-            raise ValueError(
+            raise Diverged(
                 f"the loss became {float(losses[wrong[0]])} at step {step} of {self.steps}: "
                 "lower learning_rate, or raise temperature or warmup_epochs where there are any"
             )
 
 
-def fit(module: pl.LightningModule, batches: Batches, epochs: int, device: Device) -> None:
+def fit(module: pl.LightningModule, batches: Batches, epochs: int, device: Device, gradient_clip: float = 0.0) -> None:
     """Train ``module`` with Lightning alone: no bar, logger, checkpoint or message of its own, and no files.
+
+    ``gradient_clip`` above 0 is the longest gradient over all weights together.
 
     Raises:
         Stopped: the process was asked to end (SIGTERM).
@@ -166,6 +172,7 @@ def fit(module: pl.LightningModule, batches: Batches, epochs: int, device: Devic
             devices=1,
             precision="bf16-mixed" if device.bf16 else "32-true",
             max_epochs=epochs,
+            gradient_clip_val=gradient_clip or None,
             barebones=True,
         )
         try:

@@ -15,7 +15,7 @@ from simclr.datasets.store import Dataset, Split, content_hash
 from simclr.device import Device, choose_device
 from simclr.embed import EncodingProgress, encode_images
 from simclr.encoders import Encoder, EncoderFile, load_encoder
-from simclr.events import Emit, Log, Progress, ShouldStop, Stopped
+from simclr.events import Emit, Log, Progress, ShouldStop, Stopped, ignore, never
 from simclr.fine_tune import fine_tune, probabilities
 from simclr.metrics import accuracy, knn_scores, roc_auc, wilson_interval
 from simclr.probe import LinearModel, LogisticRegression, Standard
@@ -45,8 +45,8 @@ def transfer(
     encoder: Path,
     dataset: Dataset,
     run: Run,
-    emit: Emit,
-    should_stop: ShouldStop,
+    emit: Emit = ignore,
+    should_stop: ShouldStop = never,
 ) -> TransferResult:
     """Classify the images of ``dataset`` with what the encoder has learned, and score validation and test.
 

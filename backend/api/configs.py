@@ -14,6 +14,7 @@ from simclr.config import (
     LinearProbeConfig,
     PretrainConfig,
 )
+from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS
 
 router = APIRouter(tags=["configs"])
 
@@ -26,6 +27,20 @@ class TransferSchemas(BaseModel):
     fine_tune: Schema
 
 
+class PresetOut(BaseModel):
+    """A whole config to start from, why one would, and where its values come from."""
+
+    name: str
+    why: str
+    source: str
+    config: dict[str, Any]
+
+
+class PresetsOut(BaseModel):
+    augment: list[PresetOut]
+    pretrain: list[PresetOut]
+
+
 class ConfigsOut(BaseModel):
     """JSON schemas; a property carries its description, default, limits, ``unit``, ``source`` and ``basic``."""
 
@@ -33,6 +48,7 @@ class ConfigsOut(BaseModel):
     pretrain: Schema
     transfer: TransferSchemas
     embed: Schema
+    presets: PresetsOut
 
 
 @router.get("/configs")
@@ -52,4 +68,8 @@ def _schemas() -> ConfigsOut:
             fine_tune=FineTuneConfig.model_json_schema(),
         ),
         embed=EmbedConfig.model_json_schema(),
+        presets=PresetsOut(
+            augment=[PresetOut.model_validate(preset.model_dump()) for preset in AUGMENT_PRESETS],
+            pretrain=[PresetOut.model_validate(preset.model_dump()) for preset in PRETRAIN_PRESETS],
+        ),
     )

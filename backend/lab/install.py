@@ -28,6 +28,8 @@ def main() -> int:
         install(root, os.environ)
         if sys.argv[1:] == ["lock"]:
             lock(root, os.environ)
+        if sys.argv[1:] == ["bench"]:
+            install_peers(root, os.environ)
     except InstallError as error:
         sys.stderr.write(f"simclr-lab: {error}\n")
         return 1
@@ -81,8 +83,30 @@ def lock(root: Path, environ: Mapping[str, str]) -> None:
         "--python", python, "--group", "pyproject.toml:dev", "--custom-compile-command", "make lock",
         "pyproject.toml", "-o", "requirements.lock",
     ]  # fmt: skip
+    compile_peers = [
+        *compile_lock[:3], "--quiet", "--universal", "--generate-hashes", "--no-deps", "--python", python,
+        "--group", "pyproject.toml:bench", "--custom-compile-command", "make lock", "-o", "benchmarks/requirements.lock",
+    ]  # fmt: skip
     environ = {**environ, **uv_environment(environ, pip_settings(python, environ)), "UV_FIND_LINKS": ""}
-    call(compile_lock, environ, "pyproject.toml could not be resolved: uv says above why", folder=root)
+    for command in (compile_lock, compile_peers):
+        call(command, environ, "pyproject.toml could not be resolved: uv says above why", folder=root)
+
+
+def install_peers(root: Path, environ: Mapping[str, str]) -> None:
+    """Put what only the benchmarks need into ``.venv/bench``, so that nothing else can come to rely on it."""
+    python, locked = str(root / ".venv/bin/python"), root / "benchmarks/requirements.lock"
+    target = root / ".venv/bench"
+    ready, wanted = target / ".ready", hashlib.sha256(locked.read_bytes()).hexdigest()
+    if ready.is_file() and ready.read_text(encoding="ascii") == wanted:
+        return
+    environ = {**environ, **uv_environment(environ, pip_settings(python, environ))}
+    uv = [str(root / ".venv/bin/uv"), "pip", "install", "--quiet", "--python", python, "--target", str(target)]
+    call(
+        [*uv, "--no-deps", "-r", str(locked)],
+        environ,
+        "the benchmarks' peers could not be installed: uv says above why",
+    )
+    ready.write_text(wanted, encoding="ascii")
 
 
 def chosen_torch(venv: Path, environ: Mapping[str, str]) -> str:

@@ -15,9 +15,16 @@ def test_the_choice_is_explained_in_a_sentence_and_always_the_same() -> None:
     assert device.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def test_a_core_is_left_to_others_and_threads_are_never_raised_above_what_was_set() -> None:
+def test_training_uses_every_core_and_an_operation_leaves_one_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
-    assert choose_device().threads == torch.get_num_threads() == min(before, max(1, usable_cores() - 1))
+    try:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        assert choose_device().threads == usable_cores()
+        assert torch.get_num_threads() == max(1, usable_cores() - 1)
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert choose_device().threads == torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_autocast_uses_the_chosen_precision() -> None:

@@ -79,7 +79,7 @@ def test_a_stopped_embedding_leaves_no_bank(encoder: Path, stripes: Dataset, tmp
 
 def test_an_encoder_with_broken_weights_makes_no_bank(encoder: Path, stripes: Dataset, tmp_path: Path) -> None:
     weights = load_file(encoder)
-    weights["stem.0.weight"].fill_(float("nan"))
+    weights["conv1.weight"].fill_(float("nan"))
     save_file(weights, encoder, metadata=header(read_encoder_file(encoder)))
     with pytest.raises(ValueError, match="features that are not finite"):
         embed(EmbedConfig(), encoder, stripes, Run(tmp_path / "run"), lambda _event: None, never)

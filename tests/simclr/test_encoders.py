@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -5,20 +7,21 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torchvision.models import resnet18
+from torchvision.models import resnet18, resnet34, resnet50
 from torchvision.transforms.v2 import functional as torchvision
 
-from simclr.config import EncoderConfig
+from simclr.architecture import feature_dim
+from simclr.config import EncoderConfig, PretrainConfig
 from simclr.encoder_file import HEADER
 from simclr.encoders import (
     Encoder,
     EncoderFile,
     ImageFacts,
-    ProjectionHead,
     build_encoder,
-    feature_dim,
+    build_head,
     image_facts,
     load_encoder,
+    load_into,
     pixels_encoder,
     prepare,
     read_encoder_file,
@@ -37,31 +40,64 @@ def random_images(n: int, channels: int, size: int) -> torch.Tensor:
     return torch.randint(0, 256, (n, channels, size, size), dtype=torch.uint8, generator=generator)
 
 
-def torchvision_name(name: str) -> str:
-    """Our parameter's name in torchvision's resnet18."""
-    parts = name.split(".")
-    if parts[0] == "stem":
-        return ".".join([{"0": "conv1", "1": "bn1"}[parts[1]], *parts[2:]])
-    stage, block = divmod(int(parts[1]), 2)
-    return ".".join([f"layer{stage + 1}", str(block), *parts[2:]]).replace("shortcut", "downsample")
+def torchvisions(architecture: str) -> nn.Module:
+    """torchvision's network without its classifier, random weights, and statistics as after some training."""
+    torch.manual_seed(0)
+    network = {"resnet18": resnet18, "resnet34": resnet34, "resnet50": resnet50}[architecture]()
+    network.fc = nn.Identity()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.2)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    return network
+
+
+def published(architecture: str, stem: str = "imagenet") -> EncoderConfig:
+    return EncoderConfig.model_validate({"architecture": architecture, "width": 64, "stem": stem})
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50"])
+def test_torchvisions_weights_give_torchvisions_features(architecture: str) -> None:
+    theirs = torchvisions(architecture).eval()
+    ours = build_encoder(published(architecture), 3).eval()
+    assert feature_dim(published(architecture)) == theirs(torch.zeros(1, 3, 64, 64)).shape[1]
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        # Both only add up in another order; features are of the order of 1.
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-5, atol=1e-5)
+        double = images.double()
+        torch.testing.assert_close(ours.double()(double), theirs.double()(double), rtol=1e-10, atol=1e-10)
+
+
+def test_training_moves_torchvisions_statistics_as_it_does_there() -> None:
+    theirs = torchvisions("resnet50").double().train()
+    ours = build_encoder(published("resnet50"), 3).double().train()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(4, 3, 64, 64, dtype=torch.float64)
+    # Only rounding differs, and fifty batch norms of few values each blow it up a little.
+    torch.testing.assert_close(ours(images), theirs(images), rtol=1e-8, atol=1e-8)
+    expected = theirs.state_dict()
+    for name, tensor in ours.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-8, atol=1e-8)
 
 
 def test_resnet18_with_the_small_stem_is_torchvisions_with_its_stem_replaced() -> None:
-    torch.manual_seed(0)
-    theirs = resnet18()
+    theirs = torchvisions("resnet18")
     theirs.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     theirs.maxpool = nn.Identity()
-    theirs.fc = nn.Identity()
-    ours = build_encoder(EncoderConfig(architecture="resnet18", width=64, stem="small"), 3)
-    weights = theirs.state_dict()
-    ours.load_state_dict({name: weights[torchvision_name(name)] for name in ours.state_dict()})
+    ours = build_encoder(published("resnet18", "small"), 3)
+    ours.load_state_dict(theirs.state_dict())
     images = torch.randn(4, 3, 32, 32)
     for mode in (True, False):
         torch.testing.assert_close(ours.train(mode)(images), theirs.train(mode)(images), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("architecture", "dim"), [("resnet8", 64), ("resnet10", 128), ("resnet18", 128)])
-@pytest.mark.parametrize("stem", ["small", "strided"])
+@pytest.mark.parametrize(
+    ("architecture", "dim"),
+    [("resnet8", 64), ("resnet10", 128), ("resnet18", 128), ("resnet34", 128), ("resnet50", 512)],
+)
+@pytest.mark.parametrize("stem", ["small", "strided", "imagenet"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_feature_dimension_is_known_without_a_forward_pass(
     architecture: str, dim: int, stem: str, channels: int
@@ -71,19 +107,144 @@ def test_the_feature_dimension_is_known_without_a_forward_pass(
     assert feature_dim(config) == encoder.feature_dim == dim
     # Odd and tiny images too: 8×8 shrinks to one pixel.
     for size in (8, 17, 28):
-        assert encoder(torch.randn(2, channels, size, size)).shape == (2, dim)
+        assert encoder(torch.randn(1, channels, size, size)).shape == (1, dim)
 
 
-def test_the_strided_stem_halves_the_resolution() -> None:
+def test_what_an_architecture_is_can_be_asked_without_torch() -> None:
+    code = "import sys, simclr.architecture, simclr.encoder_file; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("architecture", "stem", "features", "total"),
+    [
+        ("resnet8", "strided", [0.005758147, 0.0, 0.006288488, 0.005892107], 969.81029105),
+        ("resnet18", "small", [0.0, 0.0, 0.014352577, 0.008790086], 5228.76139316),
+    ],
+)
+def test_a_seed_gives_the_weights_that_it_gave_in_the_first_version(
+    architecture: str, stem: str, features: list[float], total: float
+) -> None:
+    """Recorded with version 0.1.0; torch's random numbers on the CPU are the same in all its versions."""
+    config = EncoderConfig.model_validate({"architecture": architecture, "width": 8, "stem": stem})
+    encoder = seeded(config, 3, 0).eval()
+    image = torch.linspace(-1, 1, 3 * 16 * 16).view(1, 3, 16, 16).sin().mul(3).cos()
+    assert sum(p.double().abs().sum().item() for p in encoder.parameters()) == pytest.approx(total, rel=1e-9)
+    torch.testing.assert_close(encoder(image)[0, :4], torch.tensor(features), rtol=1e-4, atol=1e-6)
+
+
+def name_in_the_first_version(name: str, blocks: tuple[int, ...]) -> str:
+    """Names of version 0.1.0: ``stem.0``, ``stem.1``, ``blocks.N`` counted through all stages, ``shortcut``."""
+    parts = name.split(".")
+    if parts[0] in ("conv1", "bn1"):
+        return ".".join(["stem", {"conv1": "0", "bn1": "1"}[parts[0]], *parts[1:]])
+    stage = int(parts[0].removeprefix("layer")) - 1
+    number = sum(blocks[:stage]) + int(parts[1])
+    return ".".join(["blocks", str(number), *parts[2:]]).replace("downsample", "shortcut")
+
+
+@pytest.mark.parametrize(("architecture", "blocks"), [("resnet8", (1, 1, 1)), ("resnet18", (2, 2, 2, 2))])
+def test_a_file_of_the_first_version_still_loads(architecture: str, blocks: tuple[int, ...], tmp_path: Path) -> None:
+    config = EncoderConfig.model_validate({"architecture": architecture, "width": 8})
+    file = untrained_encoder(config, FACTS, 0, tmp_path / "new.safetensors")
+    old = {name_in_the_first_version(n, blocks): t for n, t in load_file(tmp_path / "new.safetensors").items()}
+    assert {"stem.0.weight", "stem.1.running_var", f"blocks.{blocks[0]}.shortcut.0.weight"} <= set(old)
+    save_file(old, tmp_path / "old.safetensors", metadata={HEADER: file.model_dump_json()})
+    new, _ = load_encoder(tmp_path / "new.safetensors")
+    loaded, read = load_encoder(tmp_path / "old.safetensors")
+    assert read == file
+    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in new.state_dict().items())
+
+
+@pytest.mark.parametrize("extra", ["blocks.7.conv1.weight", "blocks.x.conv1.weight", "blocks.1", "stem.5.weight"])
+def test_a_file_of_the_first_version_with_other_weights_is_refused(extra: str, tmp_path: Path) -> None:
+    file = untrained_encoder(SMALL, FACTS, 0, tmp_path / "e.safetensors")
+    old = {name_in_the_first_version(n, (1, 1, 1)): t for n, t in load_file(tmp_path / "e.safetensors").items()}
+    save_file(old | {extra: torch.zeros(1)}, tmp_path / "e.safetensors", metadata={HEADER: file.model_dump_json()})
+    with pytest.raises(ValueError, match="do not fit the architecture it names"):
+        load_encoder(tmp_path / "e.safetensors")
+
+
+def saved(tmp_path: Path, channels: int, config: EncoderConfig = SMALL, seed: int = 1) -> Path:
+    facts = FACTS if channels == 3 else ImageFacts(channels=1, image_size=16, mean=(0.5,), std=(0.2,))
+    path = tmp_path / f"{channels}.safetensors"
+    untrained_encoder(config, facts, seed, path)
+    return path
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_fresh_encoder_takes_over_the_weights_of_a_file(channels: int, tmp_path: Path) -> None:
+    fresh = seeded(SMALL, channels, 0)
+    load_into(fresh, saved(tmp_path, channels))
+    expected = seeded(SMALL, channels, 1).state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in fresh.state_dict().items())
+    assert fresh.training
+
+
+@pytest.mark.parametrize("stem", ["small", "strided", "imagenet"])
+def test_a_grey_encoder_started_from_colours_answers_as_they_did_to_a_repeated_image(stem: str, tmp_path: Path) -> None:
+    config = EncoderConfig.model_validate({"architecture": "resnet8", "width": 8, "stem": stem})
+    grey = seeded(config, 1, 0)
+    load_into(grey, saved(tmp_path, 3, config))
+    colour, _ = load_encoder(tmp_path / "3.safetensors")
+    images = torch.randn(4, 1, 16, 16)
+    # float32 adds 3 × 9 products in another order.
+    torch.testing.assert_close(grey.eval()(images), colour(images.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-6)
+
+
+def test_weights_of_another_shape_are_not_taken_over(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"resnet8 of width 8 .* does not fit a resnet8 of width 16"):
+        load_into(build_encoder(EncoderConfig(width=16), 3), saved(tmp_path, 3))
+    with pytest.raises(ValueError, match="made for images of 1 channel"):
+        load_into(build_encoder(SMALL, 3), saved(tmp_path, 1))
+    pixels_encoder(FACTS, tmp_path / "pixels.safetensors")
+    with pytest.raises(ValueError, match="no weights to start from"):
+        load_into(build_encoder(SMALL, 3), tmp_path / "pixels.safetensors")
+
+
+def test_the_strided_stem_halves_the_resolution_and_imagenets_quarters_it() -> None:
     images = torch.randn(1, 3, 32, 32)
     assert build_encoder(SMALL, 3).stem(images).shape[2:] == (16, 16)
     assert build_encoder(SMALL.model_copy(update={"stem": "small"}), 3).stem(images).shape[2:] == (32, 32)
+    assert build_encoder(SMALL.model_copy(update={"stem": "imagenet"}), 3).stem(images).shape[2:] == (8, 8)
 
 
-def test_the_projection_head_maps_features_to_projections() -> None:
-    head = ProjectionHead(64, 32, 16)
-    assert head(torch.randn(8, 64)).shape == (8, 16)
-    assert any(isinstance(layer, nn.BatchNorm1d) and layer.num_features == 32 for layer in head)
+def head_of(layers: int, norm: bool = True) -> nn.Module:
+    config = PretrainConfig(projection_layers=layers, projection_width=32, projection_dim=16, projection_norm=norm)
+    return build_head(config, 64)
+
+
+def test_the_usual_projection_head_is_the_papers_with_the_weights_of_its_random_state() -> None:
+    torch.manual_seed(0)
+    ours = head_of(2)
+    torch.manual_seed(0)
+    papers = nn.Sequential(nn.Linear(64, 32, bias=False), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 16, bias=False))
+    features = torch.randn(8, 64)
+    assert torch.equal(ours(features), papers(features))
+    assert list(ours.state_dict()) == list(papers.state_dict())
+
+
+def test_a_projection_head_has_as_many_linear_layers_as_asked() -> None:
+    assert list(head_of(0).state_dict()) == []
+    features = torch.randn(8, 64)
+    assert torch.equal(head_of(0)(features), features)
+    for layers in (1, 2, 3, 4):
+        linear = [layer for layer in head_of(layers).modules() if isinstance(layer, nn.Linear)]
+        assert len(linear) == layers
+        assert linear[0].in_features == 64
+        assert {layer.out_features for layer in linear[:-1]} <= {32}
+        assert head_of(layers)(features).shape == (8, 16)
+        norms = [layer for layer in head_of(layers).modules() if isinstance(layer, nn.BatchNorm1d)]
+        assert [norm.num_features for norm in norms] == [32] * (layers - 1)
+
+
+def test_without_norm_the_hidden_layers_have_biases_and_the_last_one_none() -> None:
+    for layers in (1, 2, 3, 4):
+        for norm in (True, False):
+            head = head_of(layers, norm)
+            linear = [layer for layer in head.modules() if isinstance(layer, nn.Linear)]
+            assert [layer.bias is not None for layer in linear] == [not norm] * (layers - 1) + [False]
+            assert any(isinstance(layer, nn.BatchNorm1d) for layer in head.modules()) == (norm and layers > 1)
 
 
 def test_the_same_seed_gives_the_same_weights_and_global_randomness_is_left_alone() -> None:
@@ -92,7 +253,7 @@ def test_the_same_seed_gives_the_same_weights_and_global_randomness_is_left_alon
     first, again, other = (seeded(SMALL, 3, seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["stem.0.weight"], other["stem.0.weight"])
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
 
 
 def test_an_encoder_comes_back_from_disk_bit_for_bit(tmp_path: Path) -> None:
@@ -215,11 +376,11 @@ def test_weights_that_do_not_fit_the_architecture_are_refused(tmp_path: Path, da
     file = untrained_encoder(SMALL, FACTS, 0, path)
     weights = load_file(path)
     if damage == "missing":
-        del weights["stem.0.weight"]
+        del weights["conv1.weight"]
     elif damage == "extra":
         weights["more"] = torch.zeros(1)
     else:
-        weights["stem.0.weight"] = torch.zeros(8, 1, 3, 3)
+        weights["conv1.weight"] = torch.zeros(8, 1, 3, 3)
     save_file(weights, path, metadata={HEADER: file.model_dump_json()})
     with pytest.raises(ValueError, match="do not fit the architecture it names"):
         load_encoder(path)
@@ -240,7 +401,7 @@ def test_facts_that_contradict_each_other_are_refused() -> None:
 
 
 def test_every_architecture_is_an_encoder_that_learns_from_a_gradient() -> None:
-    for architecture in ("resnet8", "resnet10", "resnet18"):
+    for architecture in ("resnet8", "resnet10", "resnet18", "resnet34", "resnet50"):
         encoder = build_encoder(EncoderConfig.model_validate({"architecture": architecture, "width": 8}), 3)
         assert isinstance(encoder, Encoder)
         encoder(torch.randn(4, 3, 16, 16)).square().sum().backward()

@@ -33,6 +33,7 @@ def test_every_field_of_every_config_is_an_option_with_its_default_in_the_help(m
         for name in choice.path:
             value = getattr(value, name)
         assert f"(default {value}" in choice.help
+        assert choice.declaration.startswith(choice.option)
         assert choice.option == "--" + "-".join(choice.path).replace("_", "-")
 
 
@@ -68,3 +69,8 @@ def test_what_is_out_of_range_is_refused_by_option_and_value(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         build(model, given)
+
+
+def test_a_switch_has_an_option_to_turn_it_off() -> None:
+    declared = {choice.declaration for choice in choices_of(PretrainConfig)}
+    assert {"--projection-norm/--no-projection-norm", "--follow-knn/--no-follow-knn"} <= declared

@@ -1,14 +1,17 @@
 import json
 import math
 import os
+import re
 import signal
+from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
-from simclr.config import AugmentConfig, EncoderConfig, PretrainConfig
+from simclr.config import AugmentConfig, EncoderConfig, FollowConfig, OptimConfig, PretrainConfig
 from simclr.datasets import Dataset
 from simclr.datasets.store import content_hash
 from simclr.encoders import image_facts, load_encoder, untrained_encoder
@@ -17,6 +20,7 @@ from simclr.loss import chance_level
 from simclr.pretrain import pretrain
 from simclr.results import PretrainResult
 from simclr.runs import Run, sha256_of
+from simclr.training import Diverged
 from tests.simclr.conftest import Heard, stop_after, striped
 
 TINY = PretrainConfig(
@@ -133,7 +137,8 @@ def test_a_batch_larger_than_the_training_split_is_refused(tmp_path: Path, strip
 def test_images_without_labels_are_enough_and_the_missing_look_is_explained(tmp_path: Path, heard: Heard) -> None:
     result = pretrain(TINY, striped(labelled=False), Run(tmp_path), heard, never)
     assert result.knn_accuracy is None
-    assert heard.evaluations == []
+    assert [event.knn_accuracy for event in heard.evaluations] == [None] * 3
+    assert all(event.rank_h is not None for event in heard.evaluations)
     assert "No training image has a label" in heard.messages
 
 
@@ -150,6 +155,131 @@ def test_unlabelled_training_images_are_used(tmp_path: Path, heard: Heard) -> No
     result = pretrain(TINY, dataset, Run(tmp_path), heard, never)
     assert result.steps == 6  # 48 images, not 20
     assert result.knn_accuracy is not None
+
+
+FOLLOWING = FollowConfig(knn=True, probe=True, contrast=True, geometry=True)
+
+
+def test_everything_that_is_followed_is_told(tmp_path: Path, stripes: Dataset, heard: Heard) -> None:
+    config = TINY.model_copy(update={"epochs": 20, "follow": FOLLOWING, "knn_every": 20})
+    result = pretrain(config, stripes, Run(tmp_path), heard, never)
+    first, last = heard.evaluations
+    assert all(value is not None for value in last.model_dump().values())
+    assert result.probe_accuracy == last.probe_accuracy
+    # Stripes across and along are told apart by hardly trained features; chance is 0.5.
+    assert (last.probe_accuracy or 0) > 0.8
+    assert (last.alignment or 9) < (first.alignment or 0)
+    assert (last.mean_rank or 99) < (first.mean_rank or 0)
+    assert 1 <= (last.rank_z or 0) <= 16
+    assert 1 <= (last.rank_h or 0) <= 32
+
+
+def test_nothing_that_is_followed_touches_the_encoder(tmp_path: Path, stripes: Dataset) -> None:
+    digests = []
+    for name, follow in (
+        ("none", FollowConfig(knn=False, probe=False, contrast=False, geometry=False)),
+        ("all", FOLLOWING),
+    ):
+        config = TINY.model_copy(update={"follow": follow})
+        heard = Heard()
+        pretrain(config, stripes, Run(tmp_path / name), heard, never)
+        assert bool(heard.evaluations) == (name == "all")
+        digests.append(sha256_of(Run(tmp_path / name).encoder))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("loss", ["nt_xent", "dcl", "supcon"])
+def test_every_loss_falls_below_chance(tmp_path: Path, stripes: Dataset, heard: Heard, loss: Literal["dcl"]) -> None:
+    config = TINY.model_copy(update={"epochs": 15, "loss": loss})
+    result = pretrain(config, stripes, Run(tmp_path), heard, never)
+    assert result.loss < result.chance - 0.2
+    assert result.chance == chance_level(16, loss)
+
+
+def test_supcon_without_labels_is_refused(tmp_path: Path, heard: Heard) -> None:
+    with pytest.raises(ValueError, match="loss is supcon, which learns from labels, but no training image has one"):
+        pretrain(TINY.model_copy(update={"loss": "supcon"}), striped(labelled=False), Run(tmp_path), heard, never)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("optim", "learning_rate"),
+    [
+        (OptimConfig(optimizer="lars", scaling="linear", trust=0.02, trust_clip=True, warmup_start=0.1), 10.0),
+        (OptimConfig(optimizer="sgd", scaling="square_root", gradient_clip=1.0), 1.0),
+        (OptimConfig(optimizer="adam", schedule="constant"), 2e-3),
+    ],
+)
+def test_every_recipe_of_optimisation_learns(
+    tmp_path: Path, stripes: Dataset, heard: Heard, optim: OptimConfig, learning_rate: float
+) -> None:
+    config = TINY.model_copy(update={"epochs": 12, "optim": optim, "learning_rate": learning_rate})
+    result = pretrain(config, stripes, Run(tmp_path), heard, never)
+    assert result.loss < result.chance - 0.1
+
+
+def test_a_moving_average_is_what_is_looked_at_and_saved(tmp_path: Path, stripes: Dataset) -> None:
+    runs = {}
+    for decay in (0.0, 0.5, 0.999):
+        config = TINY.model_copy(update={"optim": OptimConfig(ema_decay=decay)})
+        pretrain(config, stripes, Run(tmp_path / str(decay)), lambda _event: None, never)
+        runs[decay] = load_encoder(Run(tmp_path / str(decay)).encoder)[0].state_dict()
+    untrained_encoder(TINY.encoder, image_facts(stripes), TINY.seed, tmp_path / "untrained.safetensors")
+    start = load_encoder(tmp_path / "untrained.safetensors")[0].state_dict()
+    weights = [name for name, tensor in start.items() if tensor.ndim == 4]
+    moved = {decay: sum(float((run[n] - start[n]).norm()) for n in weights) for decay, run in runs.items()}
+    assert 0 < moved[0.999] < 0.02 * moved[0.0]
+    assert moved[0.999] < moved[0.5] < moved[0.0]
+
+
+# Every step multiplies each weight by about 1 - 10 · 1: after dozens of steps it is no number.
+DIVERGING = TINY.model_copy(
+    update={
+        "epochs": 60,
+        "learning_rate": 10.0,
+        "weight_decay": 1.0,
+        "optim": OptimConfig(optimizer="sgd", decay_all=True, schedule="constant", momentum=0.0),
+        "follow": FollowConfig(knn=False, probe=False, contrast=False, geometry=False),
+    }
+)
+
+
+def test_a_loss_that_diverges_keeps_the_encoder_of_the_last_good_epoch(
+    tmp_path: Path, stripes: Dataset, heard: Heard
+) -> None:
+    run = Run(tmp_path)
+    with pytest.raises(Diverged) as raised:
+        pretrain(DIVERGING, stripes, run, heard, never)
+    said = re.search(
+        r"at step (\d+) of 180: lower learning_rate.* after epoch (\d+) is kept in (.*)\.$", str(raised.value)
+    )
+    assert said is not None
+    assert 1 <= int(said[2]) <= (int(said[1]) - 1) // 3
+    assert said[3] == str(run.last_good)
+    weights = load_encoder(run.last_good)[0].state_dict()
+    assert all(bool(tensor.isfinite().all()) for tensor in weights.values())
+    assert not run.encoder.exists()
+    assert not run.is_complete
+
+
+def test_the_run_records_what_made_it(tmp_path: Path, stripes: Dataset, heard: Heard) -> None:
+    run = Run(tmp_path)
+    result = pretrain(TINY, stripes, run, heard, never)
+    facts = run.facts()
+    assert facts["device"] == result.device
+    assert facts["dataset"] == content_hash(stripes)
+    assert facts["torch"] == version("torch")
+    assert len(facts["code"]) == 12
+
+
+def test_the_loss_curve_is_the_same_bit_for_bit(tmp_path: Path, stripes: Dataset) -> None:
+    curves = []
+    for name in ("a", "b"):
+        heard = Heard()
+        pretrain(TINY.model_copy(update={"epochs": 4}), stripes, Run(tmp_path / name), heard, never)
+        curves.append({event.step: event.loss for event in heard.progress if event.step % 3 == 0})
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == 4
 
 
 def test_grey_images_and_a_warm_up_longer_than_the_training_work(tmp_path: Path, heard: Heard) -> None:

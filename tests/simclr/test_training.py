@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from simclr.events import Stopped, never
-from simclr.training import Batches, ImagePool, Watch
+from simclr.training import Batches, Diverged, ImagePool, Watch
 from tests.simclr.conftest import Heard
 
 
@@ -68,10 +68,10 @@ def test_the_loss_told_is_the_mean_since_the_last_report(heard: Heard) -> None:
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_is_refused_by_its_step(heard: Heard, wrong: float) -> None:
     watch = Watch(batches(8, 4), 3, heard, never, clock=lambda: 0.0)
-    for loss in (1.0, 1.0, wrong, 1.0, 1.0):
+    for loss in (1.0, 1.0, wrong):
         watch.stepped(torch.tensor(loss), 0.1)
-    with pytest.raises(ValueError, match=f"the loss became {wrong} at step 3 of 6: lower learning_rate"):
-        watch.stepped(torch.tensor(1.0), 0.1)
+    with pytest.raises(Diverged, match=f"the loss became {wrong} at step 3 of 6: lower learning_rate"):
+        watch.stepped(torch.tensor(1.0), 0.1)  # the end of the second epoch reads its losses
 
 
 def test_time_spent_aside_is_not_training_time() -> None:

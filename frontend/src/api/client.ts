@@ -1,6 +1,6 @@
 /** The API's routes as functions: typed arguments in, data out, an ApiError otherwise. */
 import createClient from 'openapi-fetch';
-import type { ConfigSchema } from '../lib/configForm';
+import type { ConfigSchema, Preset } from '../lib/configForm';
 import { errorFrom } from './errors';
 import type { paths } from './schema';
 import type {
@@ -26,6 +26,7 @@ export interface Configs {
   pretrain: ConfigSchema;
   transfer: Record<Strategy, ConfigSchema>;
   embed: ConfigSchema;
+  presets: { augment: Preset[]; pretrain: Preset[] };
 }
 
 // fetch is looked up at every call, so that a test may stand in for it.

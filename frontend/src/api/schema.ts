@@ -445,6 +445,49 @@ export interface components {
              */
             blur_p: number;
             /**
+             * Blur Sigma Max
+             * @description Strongest blur; the kernel is a tenth of the image wide.
+             * @default 2
+             */
+            blur_sigma_max: number;
+            /**
+             * Blur Sigma Min
+             * @description Weakest blur.
+             * @default 0.1
+             */
+            blur_sigma_min: number;
+            /**
+             * Brightness
+             * @description Range of brightness at strength 1: factors from 1 - this to 1 + this.
+             * @default 0.8
+             */
+            brightness: number;
+            /**
+             * Contrast
+             * @description Range of contrast at strength 1: factors from 1 - this to 1 + this.
+             * @default 0.8
+             */
+            contrast: number;
+            /**
+             * Crop Interpolation
+             * @description How a crop is stretched to the full size; bicubic is a little sharper and slower.
+             * @default bilinear
+             * @enum {string}
+             */
+            crop_interpolation: "bilinear" | "bicubic";
+            /**
+             * Crop Ratio Max
+             * @description Widest crop, width over height.
+             * @default 1.3333
+             */
+            crop_ratio_max: number;
+            /**
+             * Crop Ratio Min
+             * @description Narrowest crop, width over height.
+             * @default 0.75
+             */
+            crop_ratio_min: number;
+            /**
              * Crop Scale Max
              * @description Largest share of the image's area that a crop keeps.
              * @default 1
@@ -456,6 +499,24 @@ export interface components {
              * @default 0.2
              */
             crop_scale_min: number;
+            /**
+             * Erase P
+             * @description How often a rectangle is blacked out.
+             * @default 0
+             */
+            erase_p: number;
+            /**
+             * Erase Scale Max
+             * @description Largest share of the view that is blacked out.
+             * @default 0.33
+             */
+            erase_scale_max: number;
+            /**
+             * Erase Scale Min
+             * @description Smallest share of the view that is blacked out.
+             * @default 0.02
+             */
+            erase_scale_min: number;
             /**
              * Flip P
              * @description How often a view is mirrored; switch it off where left and right differ.
@@ -469,6 +530,12 @@ export interface components {
              */
             grey_p: number;
             /**
+             * Hue
+             * @description Range of hue at strength 1, as a share of the colour circle; does nothing on grey images.
+             * @default 0.2
+             */
+            hue: number;
+            /**
              * Jitter P
              * @description How often colours are shifted.
              * @default 0.8
@@ -476,10 +543,58 @@ export interface components {
             jitter_p: number;
             /**
              * Jitter Strength
-             * @description How far colours are shifted: brightness, contrast and saturation by 0.8 times this, hue by 0.2 times. Without it a network can match views by their colour histogram alone.
+             * @description How far colours are shifted: a common factor on the four ranges below it. Without it a network can match views by their colour histogram alone.
              * @default 0.5
              */
             jitter_strength: number;
+            /**
+             * Noise P
+             * @description How often Gaussian noise is added.
+             * @default 0
+             */
+            noise_p: number;
+            /**
+             * Noise Std
+             * @description Spread of that noise.
+             * @default 0.05
+             */
+            noise_std: number;
+            /**
+             * Rotation Max
+             * @description Largest turn to either side; the corners that it uncovers are black.
+             * @default 3
+             */
+            rotation_max: number;
+            /**
+             * Rotation P
+             * @description How often the image is turned before it is cropped.
+             * @default 0
+             */
+            rotation_p: number;
+            /**
+             * Saturation
+             * @description Range of saturation at strength 1; does nothing on grey images.
+             * @default 0.8
+             */
+            saturation: number;
+            /**
+             * Solarise P
+             * @description How often bright pixels are inverted.
+             * @default 0
+             */
+            solarise_p: number;
+            /**
+             * Solarise Threshold
+             * @description Pixels from this value up are inverted.
+             * @default 0.5
+             */
+            solarise_threshold: number;
+            /**
+             * Vertical Flip P
+             * @description How often a view is turned upside down; for images without an up, such as microscopy or satellites.
+             * @default 0
+             */
+            vertical_flip_p: number;
         };
         /** BuiltinIn */
         BuiltinIn: {
@@ -502,6 +617,7 @@ export interface components {
             embed: {
                 [key: string]: unknown;
             };
+            presets: components["schemas"]["PresetsOut"];
             /** Pretrain */
             pretrain: {
                 [key: string]: unknown;
@@ -619,21 +735,21 @@ export interface components {
         EncoderConfig: {
             /**
              * Architecture
-             * @description Depth of the residual network: more layers learn more and train slower.
+             * @description Depth of the residual network: more layers learn more and train slower; from 18 on, think of a GPU.
              * @default resnet8
              * @enum {string}
              */
-            architecture: "resnet8" | "resnet10" | "resnet18";
+            architecture: "resnet8" | "resnet10" | "resnet18" | "resnet34" | "resnet50";
             /**
              * Stem
-             * @description First layer: 'small' keeps the full resolution (3×3, no max-pool), 'strided' halves it and runs about 2.5 times faster.
+             * @description First layer: 'small' keeps the full resolution (3×3, no max-pool), 'strided' halves it and runs about 2.5 times faster, 'imagenet' quarters it (7×7 and max-pool), for images of 96 px and more.
              * @default strided
              * @enum {string}
              */
-            stem: "small" | "strided";
+            stem: "small" | "strided" | "imagenet";
             /**
              * Width
-             * @description Channels after the first layer; they double at every stage.
+             * @description Channels after the first layer; they double at every stage. 64 is the published width.
              * @default 32
              */
             width: number;
@@ -694,8 +810,23 @@ export interface components {
         };
         /** EvaluationEvent */
         EvaluationEvent: {
+            /**
+             * Alignment
+             * @default null
+             */
+            alignment: number | null;
             /** At */
             at: number;
+            /**
+             * Contrast Top1
+             * @default null
+             */
+            contrast_top1: number | null;
+            /**
+             * Contrast Top5
+             * @default null
+             */
+            contrast_top5: number | null;
             /** Epoch */
             epoch: number;
             /**
@@ -704,14 +835,47 @@ export interface components {
              * @constant
              */
             kind: "evaluation";
-            /** Knn Accuracy */
-            knn_accuracy: number;
+            /**
+             * Knn Accuracy
+             * @default null
+             */
+            knn_accuracy: number | null;
+            /**
+             * Mean Rank
+             * @default null
+             */
+            mean_rank: number | null;
             /** N */
             n: number;
+            /**
+             * Probe Accuracy
+             * @default null
+             */
+            probe_accuracy: number | null;
+            /**
+             * Rank H
+             * @default null
+             */
+            rank_h: number | null;
+            /**
+             * Rank Z
+             * @default null
+             */
+            rank_z: number | null;
             /** Seq */
             seq: number;
+            /**
+             * Std Z
+             * @default null
+             */
+            std_z: number | null;
             /** Step */
             step: number;
+            /**
+             * Uniformity
+             * @default null
+             */
+            uniformity: number | null;
         };
         /**
          * FieldError
@@ -731,12 +895,31 @@ export interface components {
             /**
              * @default {
              *       "blur_p": 0,
+             *       "blur_sigma_max": 2,
+             *       "blur_sigma_min": 0.1,
+             *       "brightness": 0.8,
+             *       "contrast": 0.8,
+             *       "crop_interpolation": "bilinear",
+             *       "crop_ratio_max": 1.3333,
+             *       "crop_ratio_min": 0.75,
              *       "crop_scale_max": 1,
              *       "crop_scale_min": 0.6,
+             *       "erase_p": 0,
+             *       "erase_scale_max": 0.33,
+             *       "erase_scale_min": 0.02,
              *       "flip_p": 0.5,
              *       "grey_p": 0,
+             *       "hue": 0.2,
              *       "jitter_p": 0.8,
-             *       "jitter_strength": 0.2
+             *       "jitter_strength": 0.2,
+             *       "noise_p": 0,
+             *       "noise_std": 0.05,
+             *       "rotation_max": 3,
+             *       "rotation_p": 0,
+             *       "saturation": 0.8,
+             *       "solarise_p": 0,
+             *       "solarise_threshold": 0.5,
+             *       "vertical_flip_p": 0
              *     }
              */
             augment: components["schemas"]["AugmentConfig"];
@@ -775,6 +958,36 @@ export interface components {
              * @default 0.0001
              */
             weight_decay: number;
+        };
+        /**
+         * FollowConfig
+         * @description What is measured while training, on held-out images; none of it changes what is learned.
+         */
+        FollowConfig: {
+            /**
+             * Contrast
+             * @description How often a held-out view finds its partner first, or among the first five, and its mean rank.
+             * @default true
+             */
+            contrast: boolean;
+            /**
+             * Geometry
+             * @description Alignment and uniformity of z, effective rank of h and z, and their spread: collapse shows here first.
+             * @default true
+             */
+            geometry: boolean;
+            /**
+             * Knn
+             * @description k-NN accuracy of h on the validation split, where there are labels.
+             * @default true
+             */
+            knn: boolean;
+            /**
+             * Probe
+             * @description A linear classifier trained along on h, behind a stop-gradient: the accuracy that papers report.
+             * @default false
+             */
+            probe: boolean;
         };
         /** HealthOut */
         HealthOut: {
@@ -943,6 +1156,75 @@ export interface components {
             seq: number;
         };
         /**
+         * OptimConfig
+         * @description How weights follow their gradients.
+         */
+        OptimConfig: {
+            /**
+             * Decay All
+             * @description Pull biases and norms towards zero too, and let LARS scale them.
+             * @default false
+             */
+            decay_all: boolean;
+            /**
+             * Ema Decay
+             * @description Keep a slowly moving average of the encoder and save that one; 0 switches it off, 0.99 is usual.
+             * @default 0
+             */
+            ema_decay: number;
+            /**
+             * Gradient Clip
+             * @description Longest gradient over all weights together; 0 switches clipping off.
+             * @default 0
+             */
+            gradient_clip: number;
+            /**
+             * Momentum
+             * @description Share of the last step that the next one repeats (SGD and LARS).
+             * @default 0.9
+             */
+            momentum: number;
+            /**
+             * Optimizer
+             * @description AdamW learns fastest in short runs; LARS keeps large batches stable; SGD is the plain one.
+             * @default adamw
+             * @enum {string}
+             */
+            optimizer: "adamw" | "adam" | "sgd" | "lars";
+            /**
+             * Scaling
+             * @description How learning_rate grows with the batch: 'linear' multiplies it by batch/256, 'square_root' by √(batch/256).
+             * @default none
+             * @enum {string}
+             */
+            scaling: "none" | "linear" | "square_root";
+            /**
+             * Schedule
+             * @description After warm-up the learning rate falls to zero along a cosine, or stays.
+             * @default cosine
+             * @enum {string}
+             */
+            schedule: "cosine" | "constant";
+            /**
+             * Trust
+             * @description LARS: how long a layer's step may be, relative to its weights.
+             * @default 0.001
+             */
+            trust: number;
+            /**
+             * Trust Clip
+             * @description LARS: never a longer step than SGD's.
+             * @default false
+             */
+            trust_clip: boolean;
+            /**
+             * Warmup Start
+             * @description Learning rate at the first step of the warm-up.
+             * @default 0
+             */
+            warmup_start: number;
+        };
+        /**
          * PairOut
          * @description An image and the two views drawn of it, as ``data:image/png`` addresses.
          */
@@ -973,19 +1255,61 @@ export interface components {
             origin: "pixels";
         };
         /**
+         * PresetOut
+         * @description A whole config to start from, why one would, and where its values come from.
+         */
+        PresetOut: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /** Source */
+            source: string;
+            /** Why */
+            why: string;
+        };
+        /** PresetsOut */
+        PresetsOut: {
+            /** Augment */
+            augment: components["schemas"]["PresetOut"][];
+            /** Pretrain */
+            pretrain: components["schemas"]["PresetOut"][];
+        };
+        /**
          * PretrainConfig
-         * @description Contrastive pretraining with NT-Xent on two views of every image.
+         * @description Contrastive pretraining on two views of every image.
          */
         PretrainConfig: {
             /**
              * @default {
              *       "blur_p": 0,
+             *       "blur_sigma_max": 2,
+             *       "blur_sigma_min": 0.1,
+             *       "brightness": 0.8,
+             *       "contrast": 0.8,
+             *       "crop_interpolation": "bilinear",
+             *       "crop_ratio_max": 1.3333,
+             *       "crop_ratio_min": 0.75,
              *       "crop_scale_max": 1,
              *       "crop_scale_min": 0.2,
+             *       "erase_p": 0,
+             *       "erase_scale_max": 0.33,
+             *       "erase_scale_min": 0.02,
              *       "flip_p": 0.5,
              *       "grey_p": 0.2,
+             *       "hue": 0.2,
              *       "jitter_p": 0.8,
-             *       "jitter_strength": 0.5
+             *       "jitter_strength": 0.5,
+             *       "noise_p": 0,
+             *       "noise_std": 0.05,
+             *       "rotation_max": 3,
+             *       "rotation_p": 0,
+             *       "saturation": 0.8,
+             *       "solarise_p": 0,
+             *       "solarise_threshold": 0.5,
+             *       "vertical_flip_p": 0
              *     }
              */
             augment: components["schemas"]["AugmentConfig"];
@@ -1010,23 +1334,66 @@ export interface components {
              */
             epochs: number;
             /**
+             * @default {
+             *       "contrast": true,
+             *       "geometry": true,
+             *       "knn": true,
+             *       "probe": false
+             *     }
+             */
+            follow: components["schemas"]["FollowConfig"];
+            /**
              * Knn Every
-             * @description Epochs between two looks at the k-NN accuracy of h.
+             * @description Epochs between two looks at the features.
              * @default 1
              */
             knn_every: number;
             /**
              * Learning Rate
-             * @description Step size of AdamW after warm-up; falls to zero along a cosine.
+             * @description Step size after warm-up; falls to zero along a cosine.
              * @default 0.002
              */
             learning_rate: number;
+            /**
+             * Loss
+             * @description 'nt_xent' is SimCLR's; 'dcl' leaves the positive out of the denominator, which helps small batches; 'supcon' takes every image of the same class as positive and so needs labels.
+             * @default nt_xent
+             * @enum {string}
+             */
+            loss: "nt_xent" | "dcl" | "supcon";
+            /**
+             * @default {
+             *       "decay_all": false,
+             *       "ema_decay": 0,
+             *       "gradient_clip": 0,
+             *       "momentum": 0.9,
+             *       "optimizer": "adamw",
+             *       "scaling": "none",
+             *       "schedule": "cosine",
+             *       "trust": 0.001,
+             *       "trust_clip": false,
+             *       "warmup_start": 0
+             *     }
+             */
+            optim: components["schemas"]["OptimConfig"];
             /**
              * Projection Dim
              * @description Dimensions of z, in which views are compared.
              * @default 128
              */
             projection_dim: number;
+            /**
+             * Projection Layers
+             * @description Linear layers of the projection head; 0 compares h itself.
+             * @default 2
+             */
+            projection_layers: number;
+            /**
+             * Projection Norm
+             * @description Batch norm in the hidden layers of the projection head.
+             * @default true
+             */
+            projection_norm: boolean;
             /**
              * Projection Width
              * @description Hidden width of the projection head.
@@ -1076,7 +1443,7 @@ export interface components {
         };
         /**
          * PretrainResult
-         * @description Outcome of contrastive pretraining. ``chance`` is ln(2N - 1) for the batch size N that was used.
+         * @description Outcome of contrastive pretraining. ``chance`` is the loss of guessing for the batch size that was used.
          */
         PretrainResult: {
             /** Chance */
@@ -1098,6 +1465,8 @@ export interface components {
             knn_accuracy: number | null;
             /** Loss */
             loss: number;
+            /** Probe Accuracy */
+            probe_accuracy: number | null;
             /** Seconds */
             seconds: number;
             /** Steps */

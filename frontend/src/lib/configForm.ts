@@ -34,7 +34,7 @@ export interface Field {
   unit: string;
   source: string;
   basic: boolean;
-  kind: 'integer' | 'number' | 'choice';
+  kind: 'integer' | 'number' | 'choice' | 'switch';
   options: string[];
   minimum: number | null;
   exclusiveMinimum: number | null;
@@ -87,8 +87,8 @@ function fieldOf(name: string, prefix: string, schema: PropertySchema, initial: 
     unit: schema.unit ?? '',
     source: schema.source ?? '',
     basic: schema.basic ?? false,
-    kind: schema.enum ? 'choice' : schema.type === 'integer' ? 'integer' : 'number',
-    options: (schema.enum ?? []).map(String),
+    kind: kindOf(schema),
+    options: schema.type === 'boolean' ? ['true', 'false'] : (schema.enum ?? []).map(String),
     minimum: schema.minimum ?? null,
     exclusiveMinimum: schema.exclusiveMinimum ?? null,
     maximum: schema.maximum ?? null,
@@ -96,12 +96,25 @@ function fieldOf(name: string, prefix: string, schema: PropertySchema, initial: 
   };
 }
 
+function kindOf(schema: PropertySchema): Field['kind'] {
+  if (schema.enum) return 'choice';
+  if (schema.type === 'boolean') return 'switch';
+  return schema.type === 'integer' ? 'integer' : 'number';
+}
+
 /** `crop_scale_min` reads "Crop scale min"; a trailing `_p` is left to the unit, which says "probability". */
 export function labelOf(name: string): string {
   const words = name.replace(/_p$/, '').replaceAll('_', ' ');
   const titled = words.charAt(0).toUpperCase() + words.slice(1);
-  return titled === 'Augment' ? 'Views' : titled.replace(/^Knn/, 'k-NN').replace(/^K$/, 'k');
+  return (TITLES[titled] ?? titled).replace(/^Knn/, 'k-NN').replace(/^K$/, 'k');
 }
+
+const TITLES: Record<string, string> = {
+  Augment: 'Views',
+  Optim: 'Optimisation',
+  Follow: 'What is measured meanwhile',
+  'Ema decay': 'Moving average',
+};
 
 export function fieldsOf(groups: readonly Group[]): Field[] {
   return groups.flatMap((group) => group.fields);
@@ -113,7 +126,7 @@ export function initialValues(groups: readonly Group[]): Values {
 
 /** What is wrong with `text` in `field`, as a sentence, or null. */
 export function problemWith(field: Field, text: string): string | null {
-  if (field.kind === 'choice')
+  if (field.kind === 'choice' || field.kind === 'switch')
     return field.options.includes(text) ? null : `Choose one of ${field.options.join(', ')}.`;
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) return `Enter a number${rangeText(field)}.`;
@@ -149,12 +162,17 @@ export function toConfig(groups: readonly Group[], values: Values): Record<strin
   for (const { path, fields } of groups) {
     const entries = fields.map((field): [string, Json] => {
       const text = values[field.path] ?? field.initial;
-      return [field.path.slice(path ? path.length + 1 : 0), field.kind === 'choice' ? text : Number(text)];
+      return [field.path.slice(path ? path.length + 1 : 0), typed(field, text)];
     });
     if (path) config[path] = Object.fromEntries(entries);
     else Object.assign(config, Object.fromEntries(entries));
   }
   return config;
+}
+
+function typed(field: Field, text: string): Json {
+  if (field.kind === 'switch') return text === 'true';
+  return field.kind === 'choice' ? text : Number(text);
 }
 
 /** Values that differ from where the form starts; null for the others, so that they leave the address. */
@@ -183,9 +201,33 @@ export function fromConfig(groups: readonly Group[], config: Record<string, unkn
   for (const path of Object.keys(values)) {
     let place: unknown = config;
     for (const key of path.split('.')) place = (place as Record<string, unknown> | null | undefined)?.[key];
-    if (typeof place === 'number' || typeof place === 'string') values[path] = String(place);
+    if (['number', 'string', 'boolean'].includes(typeof place)) values[path] = String(place);
   }
   return values;
+}
+
+/** A config under a name, to start a form from. */
+export interface Preset {
+  name: string;
+  why: string;
+  source: string;
+  config: Record<string, unknown>;
+}
+
+/** The preset that the form spells out now, or null. */
+export function presetIn(
+  groups: readonly Group[],
+  values: Values,
+  presets: readonly Preset[],
+): Preset | null {
+  const same = (preset: Preset): boolean =>
+    Object.entries(fromConfig(groups, preset.config)).every(([path, text]) => values[path] === text);
+  return presets.find(same) ?? null;
+}
+
+/** What an address must say for the form to spell `preset`. */
+export function queryOf(groups: readonly Group[], preset: Preset): Record<string, string | null> {
+  return toQuery(groups, fromConfig(groups, preset.config));
 }
 
 /**

@@ -6,12 +6,25 @@ export interface LossPoint {
   loss: number | null;
 }
 
+/** A look at held-out images; what was not measured is null. */
 export interface EvaluationPoint {
   step: number;
   epoch: number;
-  accuracy: number;
   n: number;
+  /** k-NN on h. */
+  accuracy: number | null;
+  /** The linear classifier that is trained along. */
+  probe: number | null;
+  /** How often a view finds its partner first. */
+  contrastTop1: number | null;
+  alignment: number | null;
+  uniformity: number | null;
+  rankH: number | null;
+  rankZ: number | null;
 }
+
+/** A look with its k-NN accuracy. */
+export type AccuracyPoint = EvaluationPoint & { accuracy: number };
 
 export interface LogLine {
   seq: number;
@@ -93,7 +106,19 @@ function apply(story: Draft, event: JobEvent): void {
     case 'evaluation':
       story.evaluations = [
         ...before(story.evaluations, event.step),
-        { step: event.step, epoch: event.epoch, accuracy: event.knn_accuracy, n: event.n },
+        {
+          step: event.step,
+          epoch: event.epoch,
+          n: event.n,
+          accuracy: event.knn_accuracy,
+          // Runs of earlier versions measured nothing but the first.
+          probe: event.probe_accuracy ?? null,
+          contrastTop1: event.contrast_top1 ?? null,
+          alignment: event.alignment ?? null,
+          uniformity: event.uniformity ?? null,
+          rankH: event.rank_h ?? null,
+          rankZ: event.rank_z ?? null,
+        },
       ];
       break;
     case 'progress':
@@ -128,7 +153,23 @@ export function shareDone(progress: { step: number; steps: number } | null | und
   return progress && progress.steps > 0 ? Math.min(1, progress.step / progress.steps) : 0;
 }
 
+/** The looks that have a k-NN accuracy. */
+export function withAccuracy(evaluations: readonly EvaluationPoint[]): AccuracyPoint[] {
+  return evaluations.filter((point): point is AccuracyPoint => point.accuracy !== null);
+}
+
 /** Where the k-NN accuracy started, before anything was learned, or null while it is not known. */
-export function untrainedStart(evaluations: readonly EvaluationPoint[]): EvaluationPoint | null {
-  return evaluations.find((point) => point.epoch === 0) ?? null;
+export function untrainedStart(evaluations: readonly EvaluationPoint[]): AccuracyPoint | null {
+  return withAccuracy(evaluations).find((point) => point.epoch === 0) ?? null;
+}
+
+/** One measure of every look that has it, against the epoch. */
+export function curve(
+  evaluations: readonly EvaluationPoint[],
+  measure: 'probe' | 'contrastTop1' | 'alignment' | 'uniformity' | 'rankH' | 'rankZ',
+): { x: number; y: number }[] {
+  return evaluations.flatMap((point) => {
+    const value = point[measure];
+    return value === null ? [] : [{ x: point.epoch, y: value }];
+  });
 }

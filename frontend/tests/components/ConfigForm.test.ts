@@ -45,6 +45,13 @@ describe('the form of a config', () => {
   it('offers the choices of a choice', () => {
     render(ConfigForm, { groups, values, problems: {}, onchange: () => undefined });
     const options = within(screen.getByLabelText('Stem')).getAllByRole('option', { hidden: true });
-    expect(options.map((option) => option.textContent)).toEqual(['small', 'strided']);
+    expect(options.map((option) => option.textContent)).toEqual(['small', 'strided', 'imagenet']);
+  });
+
+  it('switches a switch', async () => {
+    const onchange = vi.fn();
+    render(ConfigForm, { groups, values, problems: {}, onchange });
+    await fireEvent.click(screen.getByLabelText<HTMLInputElement>('Projection norm'));
+    expect(onchange).toHaveBeenLastCalledWith('projection_norm', 'false');
   });
 });

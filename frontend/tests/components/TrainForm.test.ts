@@ -24,7 +24,7 @@ function answer(status: number, body: unknown): Request[] {
 
 beforeEach(() => {
   location.go('/train?dataset=d1');
-  render(TrainForm, { set: set as unknown as DatasetOut, groups });
+  render(TrainForm, { set: set as unknown as DatasetOut, groups, presets: schemas.presets.pretrain });
 });
 
 describe('starting a pretraining', () => {
@@ -44,6 +44,22 @@ describe('starting a pretraining', () => {
   it('keeps what is typed in the address', async () => {
     await fireEvent.input(screen.getByLabelText('Temperature'), { target: { value: '0.5' } });
     expect(location.search).toBe('?dataset=d1&temperature=0.5');
+  });
+
+  it('starts from a preset, whose differences stand in the address, and sends it whole', async () => {
+    const requests = answer(201, { id: '01job' });
+    const picker = screen.getByLabelText<HTMLSelectElement>('Start from');
+    expect(picker.value).toBe('quick-cpu');
+    await fireEvent.change(picker, { target: { value: 'coursework-xray' } });
+    expect(location.search).toContain('encoder.architecture=resnet50');
+    await waitFor(() => expect(picker.value).toBe('coursework-xray'));
+    await fireEvent.click(screen.getByRole('button', { name: 'Start pretraining' }));
+    await waitFor(() => expect(requests).toHaveLength(1));
+    const body = (await requests[0]?.json()) as { config: unknown };
+    const preset = schemas.presets.pretrain.find(({ name }) => name === 'coursework-xray');
+    expect(body.config).toEqual(preset?.config);
+    await fireEvent.input(screen.getByLabelText('Epochs'), { target: { value: '7' } });
+    await waitFor(() => expect(picker.value).toBe(''));
   });
 
   it('does not send what the limits refuse, and says so at the field', async () => {

@@ -27,7 +27,13 @@ function field(path: string): Field {
 
 describe('a form made from a schema', () => {
   it('has a group for each nested config, and the own fields first', () => {
-    expect(pretrain.map((group) => group.title)).toEqual(['PretrainConfig', 'Encoder', 'Views']);
+    expect(pretrain.map((group) => group.title)).toEqual([
+      'PretrainConfig',
+      'Encoder',
+      'Views',
+      'Optimisation',
+      'What is measured meanwhile',
+    ]);
   });
 
   it('opens only the basic fields of the training', () => {

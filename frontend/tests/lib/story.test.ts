@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../src/api/types';
-import { shareDone, tell, untrainedStart, UNTOLD } from '../../src/lib/story';
+import { curve, shareDone, tell, untrainedStart, UNTOLD, withAccuracy } from '../../src/lib/story';
 
 function progress(seq: number, step: number, loss: number | null): JobEvent {
   return {
@@ -16,8 +16,17 @@ function evaluation(seq: number, step: number, accuracy: number): JobEvent {
     kind: 'evaluation',
     epoch: step === 0 ? 0 : 1,
     step,
-    knn_accuracy: accuracy,
     n: 500,
+    knn_accuracy: accuracy,
+    probe_accuracy: null,
+    contrast_top1: 0.5,
+    contrast_top5: 0.8,
+    mean_rank: 3.2,
+    alignment: 0.4,
+    uniformity: -2.5,
+    rank_h: 60,
+    rank_z: 30,
+    std_z: 0.08,
   };
 }
 
@@ -32,6 +41,18 @@ describe('the story of a job', () => {
     expect(untrainedStart(story.evaluations)?.accuracy).toBe(0.17);
     expect(shareDone(story)).toBe(0.2);
     expect(story.chance).toBe(6.2);
+  });
+
+  it('keeps a look without labels for its other measures only', () => {
+    const unlabelled = { ...evaluation(2, 0, 0), knn_accuracy: null } as JobEvent;
+    const story = tell(UNTOLD, [running, unlabelled, evaluation(3, 10, 0.4)]);
+    expect(withAccuracy(story.evaluations).map(({ step }) => step)).toEqual([10]);
+    expect(untrainedStart(story.evaluations)).toBeNull();
+    expect(curve(story.evaluations, 'rankH')).toEqual([
+      { x: 0, y: 60 },
+      { x: 1, y: 60 },
+    ]);
+    expect(curve(story.evaluations, 'probe')).toEqual([]);
   });
 
   it('does not change when events are told twice', () => {

@@ -5,7 +5,7 @@ import json
 from starlette.testclient import TestClient
 
 from backend import openapi
-from simclr.config import AugmentConfig
+from simclr.config import AugmentConfig, PretrainConfig
 
 
 def test_the_committed_files_are_those_of_the_code() -> None:
@@ -32,7 +32,10 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_configs_carry_what_a_form_needs(client: TestClient) -> None:
     configs = client.get("/api/configs").json()
-    assert set(configs) == {"augment", "pretrain", "transfer", "embed"}
+    assert set(configs) == {"augment", "pretrain", "transfer", "embed", "presets"}
+    for kind, model in (("augment", AugmentConfig), ("pretrain", PretrainConfig)):
+        for preset in configs["presets"][kind]:
+            assert model.model_validate(preset["config"]).model_dump(mode="json") == preset["config"]
     assert set(configs["transfer"]) == {"knn", "linear_probe", "fine_tune"}
     flip = configs["augment"]["properties"]["flip_p"]
     assert (flip["default"], flip["minimum"], flip["maximum"], flip["basic"]) == (0.5, 0.0, 1.0, True)

@@ -1,0 +1,46 @@
+"""When memory runs out: recognise it on any device, and find out which batch would have fitted."""
+
+import ctypes
+import gc
+from collections.abc import Callable
+
+import torch
+
+CPU_SAYS = ("can't allocate memory", "could not create a primitive", "could not allocate")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that memory ran out, on a CPU or an accelerator."""
+    # The CPU's allocator has no error class of its own, and oneDNN says only that it could not do its work.
+    said = isinstance(error, RuntimeError) and any(words in str(error) for words in CPU_SAYS)
+    return said or isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
+def largest_batch(work: Callable[[int], object], batch_size: int) -> int | None:
+    """The largest of batch_size / 2, / 4, … at which ``work(batch)`` does not run out of memory; None if none does.
+
+    Raises:
+        Exception: whatever else goes wrong in ``work``.
+    """
+    size = batch_size // 2
+    while size >= 2:
+        _free()
+        try:
+            work(size)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            size //= 2
+        else:
+            return size
+    return None
+
+
+def _free() -> None:
+    gc.collect()
+    # Training keeps freed memory in the heap (see device.py), where not every part of a step can use it.
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,68 @@
+"""What a policy of augmentation says in vain, in sentences, without torch: for forms, the command line and the API."""
+
+import math
+
+from simclr.config import AugmentConfig
+
+
+def without_effect(config: AugmentConfig, channels: int, size_px: int) -> list[str]:
+    """Name every operation that is switched on but changes no view of such images.
+
+    Args:
+        config: The policy.
+        channels: 1 for grey images, 3 for colour.
+        size_px: Side of the images.
+
+    Returns:
+        A sentence each, empty where every operation that is on does something.
+
+    Raises:
+        ValueError: ``channels`` is neither 1 nor 3, or ``size_px`` is less than 1.
+    """
+    if channels not in (1, 3) or size_px < 1:
+        raise ValueError(f"images have 1 or 3 channels and at least 1 px, not {channels} channels and {size_px} px")
+    return [*_of_colours(config, channels), *_of_zero_ranges(config), *_of_the_size(config, size_px)]
+
+
+def _of_colours(config: AugmentConfig, channels: int) -> list[str]:
+    ranges = (config.brightness, config.contrast, config.saturation, config.hue)
+    vain = []
+    if config.jitter_p > 0 and config.jitter_strength == 0:
+        vain.append("Colour jitter (jitter_p) does nothing: jitter_strength is 0.")
+    elif config.jitter_p > 0 and not any(ranges):
+        vain.append("Colour jitter (jitter_p) does nothing: brightness, contrast, saturation and hue are all 0.")
+    elif config.jitter_p > 0 and channels == 1:
+        named = {"Saturation": config.saturation, "Hue": config.hue}
+        vain += [f"{name} does nothing: the images are grey." for name, reach in named.items() if reach > 0]
+    if config.grey_p > 0 and channels == 1:
+        vain.append("Greyscale (grey_p) does nothing: the images are grey already.")
+    return vain
+
+
+def _of_zero_ranges(config: AugmentConfig) -> list[str]:
+    vain = []
+    if config.rotation_p > 0 and config.rotation_max == 0:
+        vain.append("Rotation (rotation_p) does nothing: rotation_max is 0.")
+    if config.noise_p > 0 and config.noise_std == 0:
+        vain.append("Noise (noise_p) does nothing: noise_std is 0.")
+    return vain
+
+
+def _of_the_size(config: AugmentConfig, size_px: int) -> list[str]:
+    vain = []
+    if config.blur_p > 0 and size_px < 3:
+        vain.append(f"Blur (blur_p) does nothing: it needs images of 3 px, these have {size_px}.")
+    for name in ("rotation", "flip", "vertical_flip"):
+        if size_px == 1 and getattr(config, f"{name}_p") > 0:
+            vain.append(
+                f"{name.replace('_', ' ').capitalize()} ({name}_p) does nothing: the images have a single pixel."
+            )
+    # A square is the rectangle that fits best: both sides are the root of the area, rounded to whole pixels.
+    smallest, largest = (
+        round(size_px * math.sqrt(share)) for share in (config.erase_scale_min, config.erase_scale_max)
+    )
+    if config.erase_p > 0 and largest == 0:
+        vain.append(f"Erasing (erase_p) does nothing: erase_scale_max is less than a pixel of {size_px} × {size_px}.")
+    elif config.erase_p > 0 and max(smallest, 1) >= size_px:
+        vain.append("Erasing (erase_p) does nothing: a rectangle of erase_scale_min does not fit into the image.")
+    return vain
