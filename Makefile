@@ -62,8 +62,9 @@ check-frontend: setup frontend/node_modules/.package-lock.json
 	@cd frontend && npm run --silent test
 	@cd frontend && npm run --silent api-types:check
 
-bench: setup ## Measure speed against lightly, in the same run
-	@$(BIN)/python -m benchmarks
+bench: setup ## Measure speed against lightly, torchvision and kornia, in the same run
+	@$(BIN)/python backend/lab/install.py bench
+	@PYTHONPATH=.venv/bench $(BIN)/python -m benchmarks
 
 fix: setup frontend/node_modules/.package-lock.json ## Format, and repair what the linters can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -8,6 +8,7 @@ import torch
 from lightly.loss.ntx_ent_loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
 from lightly.transforms.simclr_transform import SimCLRTransform
+from lightly.transforms.utils import IMAGENET_NORMALIZE
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -34,7 +35,9 @@ class Pairs(Dataset[list[Tensor]]):
         return [torch.as_tensor(view) for view in self._transform(Image.fromarray(self._images[index]))]
 
 
-def loader(images: NDArray[np.uint8], config: PretrainConfig) -> "DataLoader[list[Tensor]]":
+def loader(
+    images: NDArray[np.uint8], config: PretrainConfig, normalize: dict[str, list[float]] | None = IMAGENET_NORMALIZE
+) -> "DataLoader[list[Tensor]]":
     """Batches of two views, with the same operations and strengths as ``config.augment``."""
     augment = config.augment
     transform = SimCLRTransform(
@@ -45,6 +48,7 @@ def loader(images: NDArray[np.uint8], config: PretrainConfig) -> "DataLoader[lis
         random_gray_scale=augment.grey_p,
         gaussian_blur=augment.blur_p,
         hf_prob=augment.flip_p,
+        normalize=normalize,
     )
     return DataLoader(
         Pairs(images, transform),
