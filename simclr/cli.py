@@ -9,24 +9,30 @@ from typing import Annotated, Any, Literal, NoReturn, cast
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
+from simclr.arguments import (
+    encode_file,
+    encoder_path,
+    expected,
+    find_bank,
+    find_dataset,
+    find_encoder,
+    new_run,
+)
 from simclr.config import (
     AugmentConfig,
     EmbedConfig,
-    EncoderConfig,
     FineTuneConfig,
     KnnConfig,
     LinearProbeConfig,
     PretrainConfig,
 )
-from simclr.datasets import BUILTIN, Dataset, open_dataset, write_dataset
-from simclr.datasets.store import content_hash
-from simclr.encoder_file import EncoderFile, ImageFacts, image_facts, pixels_encoder, read_encoder_file
+from simclr.datasets import BUILTIN, write_dataset
 from simclr.events import Stopped
 from simclr.options import build, configured
+from simclr.policy import without_effect
 from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS, augment_preset, pretrain_preset
-from simclr.runs import Run, sha256_of
+from simclr.runs import Run
 from simclr.terminal import console, watching
 
 STRATEGIES: dict[str, type[KnnConfig | LinearProbeConfig | FineTuneConfig]] = {
@@ -114,7 +120,7 @@ def import_set(
     """Store an image set, so that its images need not be decoded again."""
     if out.exists():
         raise ValueError(f"{out} exists already: choose another folder")
-    info = write_dataset(_dataset(source, image_size), out)
+    info = write_dataset(find_dataset(source, image_size), out)
     for note in info.notes:
         console.print(note, markup=False)
     typer.echo(f"{out}: {info.n:,} images of {info.image_size}×{info.image_size}, {len(info.classes)} classes")
@@ -133,7 +139,9 @@ def preview(
 ) -> None:
     """Draw pairs of views and write them as a picture: image, first view, second view."""
     config = build(AugmentConfig, given, augment_preset(preset) if preset is not None else None)
-    images = _dataset(dataset, image_size)
+    images = find_dataset(dataset, image_size)
+    for sentence in without_effect(config, images.channels, images.image_size):
+        console.print(sentence, markup=False)
     import torch
 
     from simclr.augment import draw_views
@@ -162,12 +170,12 @@ def pretrain(
 ) -> None:
     """Train an encoder by contrast on the training images; no labels are needed."""
     config = build(PretrainConfig, given, pretrain_preset(preset) if preset is not None else None)
-    images, run = _dataset(dataset, image_size), _new_run(out)
+    images, run = find_dataset(dataset, image_size), new_run(out)
     from simclr.pretrain import pretrain as run_pretrain
 
     with watching() as (emit, should_stop):
         result = run_pretrain(
-            config, images, run, emit, should_stop, start=_encoder_path(str(start)) if start is not None else None
+            config, images, run, emit, should_stop, start=encoder_path(str(start)) if start is not None else None
         )
     knn = "" if result.knn_accuracy is None else f", k-NN accuracy {result.knn_accuracy:.3f}"
     typer.echo(
@@ -222,7 +230,7 @@ def encoder(
             raise ValueError("--weights and --download go with imagenet:…, not with a checkpoint")
         from simclr.weights import import_checkpoint
 
-        facts, config = _expected(Path(source), channels, image_size, mean, std, stem)
+        facts, config = expected(Path(source), channels, image_size, mean, std, stem)
         file, report = import_checkpoint(Path(source), out, facts=facts, architecture=config)
         console.print(report.sentence(), markup=False)
     typer.echo(f"{out}: {file.feature_dim} features of images of {file.image_size}×{file.image_size}×{file.channels}")
@@ -243,10 +251,10 @@ def transfer(
 ) -> None:
     """Score an encoder on labels: choices are made on validation, the test split is read once."""
     config = build(STRATEGIES[strategy], given)
-    images = _dataset(dataset, image_size)
+    images = find_dataset(dataset, image_size)
     with _scratch() as folder:
-        path = _encoder(encoder, like, images, folder)
-        run = _new_run(out) if out is not None else Run(folder / "run")
+        path = find_encoder(encoder, like, images, folder)
+        run = new_run(out) if out is not None else Run(folder / "run")
         from simclr.transfer import transfer as run_transfer
 
         with watching() as (emit, should_stop):
@@ -272,9 +280,9 @@ def embed(
 ) -> None:
     """Encode every image into a bank that can be searched."""
     config = build(EmbedConfig, given)
-    images, run = _dataset(dataset, image_size), _new_run(out)
+    images, run = find_dataset(dataset, image_size), new_run(out)
     with _scratch() as folder:
-        path = _encoder(encoder, like, images, folder)
+        path = find_encoder(encoder, like, images, folder)
         from simclr.embed import embed as run_embed
 
         with watching() as (emit, should_stop):
@@ -299,11 +307,11 @@ def search(
 
     if (index is None) == (image is None):
         raise ValueError("give either --index or --image, and not both")
-    images = _dataset(dataset, image_size)
-    run = _bank(bank, images)
+    images = find_dataset(dataset, image_size)
+    run = find_bank(bank, images)
     features = np.load(run.features, mmap_mode="r", allow_pickle=False)
     if image is not None:
-        query, label = _encode_file(image, encoder, run), -1
+        query, label = encode_file(image, encoder, run), -1
     else:
         if index is None or index >= len(images):
             raise ValueError(f"--index is {index} but the set has {len(images)} images, 0 to {len(images) - 1}")
@@ -317,125 +325,10 @@ def search(
         console.print(f"precision@{len(found)}: {precision:.3f} for class {images.classes[label]}", markup=False)
 
 
-def _dataset(text: str, image_size: int | None) -> Dataset:
-    path = Path(text)
-    if text in BUILTIN:
-        return BUILTIN[text]()
-    if path.is_dir():
-        return open_dataset(path)
-    if not path.exists():
-        raise ValueError(f"no image set '{text}': give {', '.join(BUILTIN)}, a .zip or .npz file, or a stored folder")
-    if path.suffix.lower() == ".npz":
-        from simclr.datasets.npz import import_npz
-
-        return import_npz(path, image_size=image_size)
-    from simclr.datasets.archive import import_archive
-
-    return import_archive(path, image_size=image_size)
-
-
-def _new_run(folder: Path) -> Run:
-    run = Run(folder)
-    if run.is_complete:
-        raise ValueError(f"{folder} holds a finished run already: choose another folder")
-    return run
-
-
 @contextmanager
 def _scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="simclr-") as folder:
         yield Path(folder)
-
-
-def _encoder_path(text: str) -> Path:
-    path = Path(text)
-    return Run(path).encoder if path.is_dir() else path
-
-
-def _encoder(text: str, like: str | None, dataset: Dataset, folder: Path) -> Path:
-    """The file of an encoder by name; baselines are made in ``folder`` for the images of ``dataset``."""
-    kind, _, seed = text.partition(":")
-    if like is not None and kind != "untrained":
-        raise ValueError("--like only goes with --encoder untrained")
-    path = folder / "encoder.safetensors"
-    if text == "pixels":
-        pixels_encoder(image_facts(dataset), path)
-        return path
-    if kind == "untrained":
-        if seed and not (seed.isascii() and seed.isdigit()):
-            raise ValueError(f"'{seed}' in '{text}' is no seed: give a whole number, such as untrained:1")
-        architecture = _description(like).architecture if like is not None else EncoderConfig()
-        if architecture is None:
-            raise ValueError(f"{like} is raw pixels, which have no architecture: name a network for --like")
-        from simclr.encoders import untrained_encoder
-
-        untrained_encoder(architecture, image_facts(dataset), int(seed or 0), path)
-        return path
-    _description(text)
-    return _encoder_path(text)
-
-
-def _description(text: str) -> EncoderFile:
-    return read_encoder_file(_encoder_path(text))
-
-
-def _expected(
-    source: Path, channels: str | None, image_size: int | None, mean: str | None, std: str | None, stem: str | None
-) -> tuple[ImageFacts, EncoderConfig | None]:
-    """What a checkpoint's network expects of images, by options or weights; its architecture too where ``stem`` is given."""
-    from simclr.weights import imagenet_facts, inspect_checkpoint
-
-    report = inspect_checkpoint(source)
-    found = report.architecture
-    usual = imagenet_facts(int(channels or report.channels), image_size or (224 if found.stem == "imagenet" else 32))
-    if mean is None or std is None:
-        console.print("Normalising as for ImageNet; give --mean and --std if it was trained otherwise.", markup=False)
-    facts = usual.model_dump()
-    for option, text in (("mean", mean), ("std", std)):
-        if text is not None:
-            facts[option] = _levels(option, text, usual.channels)
-    config = None if stem is None else EncoderConfig.model_validate(found.model_dump() | {"stem": stem})
-    return ImageFacts.model_validate(facts), config
-
-
-def _levels(option: str, text: str, channels: int) -> tuple[float, ...]:
-    try:
-        levels = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        levels = ()
-    lowest = 0.0 if option == "mean" else sys.float_info.epsilon
-    if len(levels) != channels or not all(lowest <= level <= 1 for level in levels):
-        raise ValueError(
-            f"--{option} is {text}: give {channels} of the channels' values in [0, 1], with commas between"
-        )
-    return levels
-
-
-def _bank(folder: Path, dataset: Dataset) -> Run:
-    run = Run(folder)
-    if not run.is_complete or not run.features.exists():
-        raise ValueError(f"{folder} holds no bank: make one with 'simclr embed DATASET --encoder … --out {folder}'")
-    if run.facts().get("dataset") != content_hash(dataset):
-        raise ValueError(f"the bank in {folder} was made of another image set: name that one, or embed this one")
-    return run
-
-
-def _encode_file(image: Path, encoder: str | None, run: Run) -> NDArray[np.float32]:
-    """Features of a picture, made by the encoder that made the bank."""
-    if encoder is None:
-        raise ValueError("--image needs --encoder: the encoder that made the bank")
-    path = _encoder_path(encoder)
-    description = read_encoder_file(path)
-    if run.facts().get("encoder") != sha256_of(path):
-        raise ValueError(f"the bank in {run.path} was made by another encoder than {path}: name that one")
-    from simclr.datasets.images import decode_image, to_square
-    from simclr.embed import encode_images
-    from simclr.encoders import load_encoder
-
-    picture = to_square(decode_image(image.read_bytes()), description.channels, description.image_size)
-    model, _ = load_encoder(path)
-    features: NDArray[np.float32] = encode_images(model, description, picture[None]).numpy()[0]
-    return features
 
 
 if __name__ == "__main__":

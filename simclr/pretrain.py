@@ -30,6 +30,7 @@ from simclr.halves import Halves, halves
 from simclr.loss import chance_level, dcl, nt_xent, sup_con
 from simclr.memory import is_out_of_memory, largest_batch
 from simclr.optim import MovingAverage, build_optimizer, scaled_rate, schedule, warmup_cosine
+from simclr.policy import without_effect
 from simclr.randomness import stream
 from simclr.results import PretrainResult
 from simclr.runs import Run, made_by, sha256_of
@@ -74,7 +75,8 @@ def pretrain(
     watch = Watch(batches, config.epochs, emit, should_stop, chance=chance)
     origin = {"start": sha256_of(start)} if start is not None else {}
     run.begin(config, kind="pretrain", dataset=content_hash(dataset), device=device.name, **origin, **made_by())
-    emit(Log(message=device.reason))
+    for sentence in (device.reason, *without_effect(config.augment, facts.channels, facts.image_size)):
+        emit(Log(message=sentence))
     module = Contrastive(config, dataset, facts, watch, device, start)
     began = time.monotonic()
     try:

@@ -12,6 +12,7 @@ from backend.api.images import MAX_INDEX
 from backend.api.rows import check_index, dataset_row
 from backend.deps import LabDep
 from simclr.config import AugmentConfig, Seed
+from simclr.policy import without_effect
 
 router = APIRouter(tags=["augmentations"])
 
@@ -35,7 +36,10 @@ class PairOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
+    """``in_vain`` names, a sentence each, what is switched on but changes no view of such images."""
+
     pairs: list[PairOut]
+    in_vain: list[str]
 
 
 @router.post("/augmentations/preview")
@@ -54,7 +58,8 @@ def preview(body: PreviewIn, lab: LabDep) -> PreviewOut:
         pairs=[
             PairOut(index=index, original=original, first=first, second=second)
             for index, original, first, second in zip(body.indices, shown, shown, shown, strict=True)
-        ]
+        ],
+        in_vain=without_effect(body.config, dataset.channels, dataset.image_size),
     )
 
 

@@ -12,10 +12,10 @@ from backend.catalogue import queries
 from backend.catalogue.models import EncoderRow
 from backend.deps import Lab, LabDep
 from simclr.config import Seed
+from simclr.encoder_file import Origin
 
 router = APIRouter(tags=["encoders"])
 
-Origin = Literal["pretrained", "untrained", "pixels"]
 origin: TypeAdapter[Origin] = TypeAdapter(Origin)
 
 

@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from backend.api.encoders import Origin, origin
+from backend.api.encoders import origin
 from backend.api.fields import RowId
 from backend.api.rows import dataset_row
 from backend.catalogue import queries
 from backend.catalogue.models import DatasetRow, EncoderRow, ResultRow
 from backend.deps import LabDep
+from simclr.encoder_file import Origin
 from simclr.results import Score, TransferResult
 
 router = APIRouter(tags=["results"])

@@ -33,7 +33,7 @@ class EncoderRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str]
-    origin: Mapped[str]  # pretrained | untrained | pixels
+    origin: Mapped[str]  # simclr.encoder_file.Origin
     key: Mapped[str]
     sha256: Mapped[str]
     description: Mapped[dict[str, Any]]  # a dump of simclr.encoders' file header

@@ -16,6 +16,7 @@ from rich.table import Table
 from backend.lab.client import Client, Job
 from backend.lab.errors import LabError
 from simclr.config import EmbedConfig, KnnConfig, LinearProbeConfig, PretrainConfig
+from simclr.presets import pretrain_preset
 
 SOURCE: Literal["patterns"] = "patterns"
 STRATEGIES = {"k-NN": KnnConfig(), "linear probe": LinearProbeConfig()}
@@ -29,7 +30,9 @@ def demonstrate(address: str, token: str, console: Console, epochs: int | None =
         LabError: a job failed, or the lab went away.
     """
     started = time.monotonic()
-    recipe = PretrainConfig() if epochs is None else PretrainConfig(epochs=epochs)
+    recipe = pretrain_preset("quick-cpu")
+    if epochs is not None:
+        recipe = PretrainConfig.model_validate(recipe.model_dump() | {"epochs": epochs})
     with Client(address, token) as client:
         dataset = client.post("/datasets/builtin", {"source": SOURCE})
         console.print(introduction(dataset), soft_wrap=True)

@@ -34,7 +34,7 @@ def test_the_recorded_recipe_and_its_file_differ_in_exactly_what_is_known_to_dif
 
 
 def test_the_quick_preset_is_the_default_and_none_does_nothing() -> None:
-    assert pretrain_preset("quick-cpu") == PretrainConfig()
+    assert pretrain_preset("quick-cpu") == PretrainConfig(augment=AugmentConfig(grey_p=0.5))
     none = augment_preset("none")
     assert all(getattr(none, name) == 0 for name in AugmentConfig.model_fields if name.endswith("_p"))
     assert none.crop_scale_min == none.crop_scale_max == 1

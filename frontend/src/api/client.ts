@@ -12,7 +12,7 @@ import type {
   JobBody,
   JobIn,
   JobOut,
-  Pair,
+  Preview,
   ResultOut,
   SearchOut,
   Split,
@@ -111,8 +111,8 @@ export interface PreviewRequest {
   seed: number;
 }
 
-export async function previewPairs(body: PreviewRequest, signal: AbortSignal): Promise<Pair[]> {
-  return (await data(http.POST('/api/augmentations/preview', { body, signal }))).pairs;
+export function previewPairs(body: PreviewRequest, signal: AbortSignal): Promise<Preview> {
+  return data(http.POST('/api/augmentations/preview', { body, signal }));
 }
 
 /** Submits a job; the same `key` sent again, such as by a second click, finds the same job. */

@@ -782,7 +782,7 @@ export interface components {
              * Origin
              * @enum {string}
              */
-            origin: "pretrained" | "untrained" | "pixels";
+            origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
         };
         /** EncodersOut */
         EncodersOut: {
@@ -1488,8 +1488,13 @@ export interface components {
              */
             seed: number;
         };
-        /** PreviewOut */
+        /**
+         * PreviewOut
+         * @description ``in_vain`` names, a sentence each, what is switched on but changes no view of such images.
+         */
         PreviewOut: {
+            /** In Vain */
+            in_vain: string[];
             /** Pairs */
             pairs: components["schemas"]["PairOut"][];
         };
@@ -1625,7 +1630,7 @@ export interface components {
              * Encoder Origin
              * @enum {string}
              */
-            encoder_origin: "pretrained" | "untrained" | "pixels";
+            encoder_origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
             /** Id */
             id: string;
             /** Job Id */

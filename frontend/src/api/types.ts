@@ -26,6 +26,7 @@ export type Score = Schemas['Score'];
 export type SearchOut = Schemas['SearchOut'];
 export type Hit = Schemas['HitOut'];
 export type Pair = Schemas['PairOut'];
+export type Preview = Schemas['PreviewOut'];
 export type SystemOut = Schemas['SystemOut'];
 export type BuiltinSource = Schemas['BuiltinIn']['source'];
 

@@ -18,6 +18,8 @@ export const STRATEGY_WHY: Record<Strategy, string> = {
 export const ORIGIN_NAME: Record<EncoderOrigin, string> = {
   pretrained: 'pretrained',
   untrained: 'untrained',
+  imagenet: 'ImageNet',
+  imported: 'imported',
   pixels: 'raw pixels',
 };
 

@@ -37,6 +37,14 @@ def test_the_same_seed_draws_the_same_views(client: TestClient, shown: Shown) ->
     assert client.post("/api/augmentations/preview", json=asked(shown, seed=4)).json() != first
 
 
+def test_what_is_switched_on_in_vain_is_said(client: TestClient, shown: Shown) -> None:
+    said = client.post(
+        "/api/augmentations/preview", json=asked(shown, config={**IDENTITY, "noise_p": 1, "noise_std": 0})
+    )
+    assert said.json()["in_vain"] == ["Noise (noise_p) does nothing: noise_std is 0."]
+    assert client.post("/api/augmentations/preview", json=asked(shown, config=IDENTITY)).json()["in_vain"] == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
