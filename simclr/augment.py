@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from simclr.config import AugmentConfig
-from simclr.views.chunks import for_each
+from simclr.views.chunks import cores, for_each, one_thread
 from simclr.views.colours import drop_colours, jitter_colours, solarise
 from simclr.views.crops import crop_and_flip, erase, rotate
 from simclr.views.filters import add_noise, blur
@@ -77,6 +77,10 @@ def apply_parameters(images: Tensor, parameters: ViewParameters, threads: int | 
     parameters = _checked(images, parameters)
     pixels = images[0].numel() if len(images) else 1
     step = max(CHUNK_VIEWS, CHUNK_PIXELS // pixels) if images.device.type == "cpu" else max(1, len(images))
+    threads = cores(threads)
+    if len(images) <= step:
+        with one_thread():
+            return _apply(images, parameters)
     views = torch.empty(images.shape, device=images.device)
 
     def work(rows: slice) -> None:

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from simclr.augment import draw_views
+from simclr.augment import apply_parameters, draw_parameters
 from simclr.config import PretrainConfig
 from simclr.datasets.store import Dataset, content_hash
 from simclr.device import Device, choose_device
@@ -145,7 +145,7 @@ class Contrastive(pl.LightningModule):
         if start is not None:
             load_into(self.network.encoder, start)
         self.follow = Follow(config, dataset, facts, self.network.encoder.feature_dim, device, watch.emit)
-        self.views = [stream(config.seed, f"views {number}", device.device) for number in range(2)]
+        self.views = stream(config.seed, "views", device.device)
         # Warm-up never takes more than half of a short training.
         self.warmup_steps = min(round(config.warmup_epochs * watch.steps_per_epoch), watch.steps // 2)
         self.learning_rate = scaled_rate(config.learning_rate, config.optim.scaling, config.batch_size)
@@ -173,8 +173,13 @@ class Contrastive(pl.LightningModule):
     def project(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Projections of two views of every image, uint8 (N, C, S, S); their features stay in ``features``, detached."""
 
+        n, size = len(images), images.shape[-1]
+        # Many small operations, which two threads at once would be slower at.
+        parameters = draw_parameters(2 * n, size, self.config.augment, self.views)
+
         def encode(network: Network, number: int) -> Tensor:
-            view = draw_views(images, self.config.augment, self.views[number], max(1, self.work.threads // 2))
+            ours = parameters[number * n : (number + 1) * n]
+            view = apply_parameters(images, ours, max(1, self.work.threads // 2))
             # Each weight is cast once a step, so a cache of casts, which both threads would share, saves nothing.
             with torch.autocast(self.work.device.type, torch.bfloat16, self.work.bf16, cache_enabled=False):
                 pixels = normalise(view, self.facts).contiguous(memory_format=torch.channels_last)

@@ -18,17 +18,22 @@ from simclr.device import usable_cores
 Chunk = TypeVar("Chunk")
 
 
-def for_each(work: Callable[[Chunk], None], chunks: list[Chunk], threads: int | None) -> None:
-    """Do ``work`` on every chunk, on ``threads`` threads (None: every usable core) of one core each.
-
-    Each chunk is computed by one thread alone, so the results do not depend on their number.
+def cores(threads: int | None) -> int:
+    """``threads``, or every usable core where it is None.
 
     Raises:
         ValueError: ``threads`` is less than 1.
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be 1 or more, not {threads}: leave it out to use every core")
-    threads = threads or _cores()
+    return threads or _cores()
+
+
+def for_each(work: Callable[[Chunk], None], chunks: list[Chunk], threads: int) -> None:
+    """Do ``work`` on every chunk, on ``threads`` threads of one core each.
+
+    Each chunk is computed by one thread alone, so the results do not depend on their number.
+    """
     if len(chunks) < 2 or threads == 1:
         with one_thread():
             for chunk in chunks:
