@@ -62,18 +62,36 @@ class Evaluation(_Event):
     std_z: float | None = None
 
 
-Event = Annotated[Log | Progress | Evaluation, Field(discriminator="kind")]
-event_adapter: TypeAdapter[Log | Progress | Evaluation] = TypeAdapter(Event)
+class Checkpoint(_Event):
+    """The state of a training was written: from here it can go on.
+
+    Attributes:
+        step, epoch: Steps done, and the epoch in which the last of them lies, as in ``Progress``.
+        name: The file's name inside the run folder.
+        sha256: Of the file's bytes.
+        knn_accuracy: Of exactly these weights; None where they were not looked at.
+    """
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    step: int
+    epoch: int
+    name: str
+    sha256: str
+    knn_accuracy: float | None = None
+
+
+Event = Annotated[Log | Progress | Evaluation | Checkpoint, Field(discriminator="kind")]
+event_adapter: TypeAdapter[Log | Progress | Evaluation | Checkpoint] = TypeAdapter(Event)
 
 
 class Emit(Protocol):
     """Receives events; must return quickly and never raise for the experiment's sake."""
 
-    def __call__(self, event: Log | Progress | Evaluation, /) -> None: ...
+    def __call__(self, event: Log | Progress | Evaluation | Checkpoint, /) -> None: ...
 
 
 class ShouldStop(Protocol):
-    """Asked once a step; True means: stop now, keep nothing half-written."""
+    """Asked before every step; True means: stop now, and keep nothing half-written."""
 
     def __call__(self) -> bool: ...
 
@@ -82,7 +100,7 @@ class Stopped(Exception):
     """The experiment ended because ``should_stop`` said so."""
 
 
-def ignore(event: Log | Progress | Evaluation, /) -> None:
+def ignore(event: Log | Progress | Evaluation | Checkpoint, /) -> None:
     """An ``Emit`` for callers who do not watch."""
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from backend.jobs.states import Kind
-from simclr.events import Evaluation, Log, Progress
+from simclr.events import Checkpoint, Evaluation, Log, Progress
 from simclr.results import EmbedResult, PretrainResult, TransferResult
 
 # The runner's last line on stderr about a job, as nothing else orders its two outputs.
@@ -77,5 +77,5 @@ class Exited(_Line):
     status: int | None
 
 
-Message = Ready | Log | Progress | Evaluation | Finished | Refused | Exited
+Message = Ready | Log | Progress | Evaluation | Checkpoint | Finished | Refused | Exited
 message_adapter: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

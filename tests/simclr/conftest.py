@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from simclr.datasets import Dataset
-from simclr.events import Evaluation, Log, Progress
+from simclr.events import Checkpoint, Evaluation, Log, Progress
 
 SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -42,10 +42,10 @@ def stripes() -> Dataset:
     return striped()
 
 
-class Heard(list[Log | Progress | Evaluation]):
+class Heard(list[Log | Progress | Evaluation | Checkpoint]):
     """An ``Emit`` that remembers."""
 
-    def __call__(self, event: Log | Progress | Evaluation, /) -> None:
+    def __call__(self, event: Log | Progress | Evaluation | Checkpoint, /) -> None:
         self.append(event)
 
     @property
@@ -59,6 +59,10 @@ class Heard(list[Log | Progress | Evaluation]):
     @property
     def evaluations(self) -> list[Evaluation]:
         return [event for event in self if isinstance(event, Evaluation)]
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        return [event for event in self if isinstance(event, Checkpoint)]
 
 
 @pytest.fixture
