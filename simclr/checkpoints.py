@@ -1,11 +1,13 @@
-"""Weights from strangers' files: safetensors and torch.save's, read without running what is inside."""
+"""Weights from strangers' files, and what was saved here: safetensors and torch.save's, read without running what is inside."""
 
+import io
 import pickle
 import re
 import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -66,6 +68,20 @@ def read_checkpoint(source: Path, max_bytes: int) -> Weights:
             f"{source.name} holds no named weights: save model.state_dict(), alone or under one of {', '.join(WRAPPERS)}"
         )
     return weights
+
+
+def read_saved(content: bytes, name: str) -> Any:
+    """Tensors and plain values that ``torch.save`` packed, on the CPU; objects are refused. ``name`` is for messages.
+
+    Raises:
+        ValueError: it is broken, or holds more.
+    """
+    try:
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise ValueError(
+            f"{name} cannot be read: it is broken, or of another program ({' '.join(str(error).split())[:160]})"
+        ) from error
 
 
 def _read_safetensors(source: Path) -> Weights:

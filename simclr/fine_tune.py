@@ -4,11 +4,12 @@ import copy
 import math
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from simclr.augment import draw_views
 from simclr.config import FineTuneConfig
@@ -17,10 +18,12 @@ from simclr.device import Device
 from simclr.embed import encode_images
 from simclr.encoders import Encoder, ImageFacts, adapt
 from simclr.events import Emit, Log, ShouldStop
+from simclr.loop import Part, Training, fit
 from simclr.metrics import accuracy
 from simclr.optim import adamw, schedule, warmup_cosine
 from simclr.randomness import stream
-from simclr.training import Batches, ImagePool, Watch, fit
+from simclr.resume import Keeper, Saved, State
+from simclr.training import Batches, ImagePool, Watch
 
 
 class FineTuned(nn.Module):
@@ -46,23 +49,29 @@ def fine_tune(
     device: Device,
     emit: Emit,
     should_stop: ShouldStop,
+    keeper: Keeper,
+    saved: Saved | None = None,
 ) -> tuple[FineTuned, int]:
     """Train a copy of ``encoder`` and a classifier on the labelled training images; ``encoder`` itself is left as it was.
+
+    With ``saved``, which must belong to this config, encoder and set, the training goes on from there.
 
     Returns:
         The model of the epoch with the highest validation accuracy, the earliest of equals, and that epoch, from 1.
 
     Raises:
         ValueError: the batch is larger than the labelled training split, or the loss became NaN.
-        Stopped: ``should_stop`` said so.
+        Stopped: ``should_stop`` said so; a checkpoint of this very step was written.
+        OSError: a checkpoint could not be written.
     """
     train = dataset.indices("train", labelled=True)
     batches = Batches(train, config.batch_size, stream(config.seed, "order"))
     classes = len(dataset.classes)
     watch = Watch(batches, config.epochs, emit, should_stop, chance=math.log(classes))
     model = FineTuned(copy.deepcopy(encoder), classes, config.seed).to(memory_format=torch.channels_last)
-    module = FineTuning(config, model, facts, dataset, ImagePool(dataset.images, device.device), watch)
-    fit(module, batches, config.epochs, device)
+    module = FineTuning(config, model, facts, dataset, batches, watch, device, keeper)
+    model.to(device.device)
+    fit(module, device, saved=saved)
     model.load_state_dict(module.best)
     return model, module.best_epoch
 
@@ -75,7 +84,7 @@ def probabilities(
     return scores
 
 
-class FineTuning(pl.LightningModule):
+class FineTuning(Training):
     """Cross entropy on one view of every labelled image; batches are indices of images."""
 
     def __init__(
@@ -84,17 +93,17 @@ class FineTuning(pl.LightningModule):
         model: FineTuned,
         facts: ImageFacts,
         dataset: Dataset,
-        pool: ImagePool,
+        batches: Batches,
         watch: Watch,
+        device: Device,
+        keeper: Keeper,
     ) -> None:
-        super().__init__()
+        super().__init__(batches, watch, stream(config.seed, "views", device.device), keeper)
         self.config = config
         self.model = model
         self.facts = facts
         self.dataset = dataset
-        self.pool = pool
-        self.watch = watch
-        self.views = stream(config.seed, "views", pool.device)
+        self.pool = ImagePool(dataset.images, device.device)
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.best_accuracy = -1.0
@@ -106,17 +115,18 @@ class FineTuning(pl.LightningModule):
         labels = torch.from_numpy(self.dataset.labels[indices.cpu().numpy()]).to(logits.device)
         return functional.cross_entropy(logits.float(), labels)
 
-    def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
-        optimizer = adamw(self.model, self.config.learning_rate, self.config.weight_decay)
-        scheduler = schedule(optimizer, 0, self.watch.steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+    def build_optimizer(self) -> Optimizer:
+        return adamw(self.model, self.config.learning_rate, self.config.weight_decay)
 
-    def on_train_batch_end(self, outputs: dict[str, Tensor], _batch: Tensor, _number: int) -> None:  # type: ignore[override]
-        share = warmup_cosine(self.watch.step, 0, self.watch.steps)
-        self.watch.stepped(outputs["loss"], share * self.config.learning_rate)
+    def build_scheduler(self, done: int) -> LRScheduler:
+        return schedule(self.optimizer, 0, self.watch.steps, done=done)
 
-    def on_train_epoch_end(self) -> None:
-        epoch = self.current_epoch + 1
+    def rate(self, step: int) -> float:
+        return warmup_cosine(step, 0, self.watch.steps) * self.config.learning_rate
+
+    def end_epoch(self, epoch: int) -> None:
+        if epoch == 0:
+            return
         chosen = self.dataset.indices("val", labelled=True)
         with self.watch.aside():
             reached = accuracy(probabilities(self.model, self.facts, self.dataset, chosen), self.dataset.labels[chosen])
@@ -124,3 +134,13 @@ class FineTuning(pl.LightningModule):
         if reached > self.best_accuracy:
             self.best_accuracy, self.best_epoch = reached, epoch
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+
+    def parts(self) -> dict[str, Part]:
+        return {"model": self.model}
+
+    def found(self) -> State:
+        return {"best": self.best, "best_epoch": self.best_epoch, "best_accuracy": self.best_accuracy}
+
+    def find(self, found: State) -> None:
+        self.best = dict(found["best"])
+        self.best_epoch, self.best_accuracy = int(found["best_epoch"]), float(found["best_accuracy"])

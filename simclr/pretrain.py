@@ -1,13 +1,13 @@
 """Contrastive pretraining: two views of every image, an encoder and a projection head, and a loss that pulls pairs together."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from traceback import clear_frames
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from simclr.augment import apply_parameters, draw_parameters
 from simclr.config import PretrainConfig
@@ -27,14 +27,16 @@ from simclr.encoders import (
 from simclr.events import Emit, Evaluation, Log, ShouldStop, ignore, never
 from simclr.follow import Follow
 from simclr.halves import Halves, halves
+from simclr.loop import Part, Training, fit
 from simclr.loss import chance_level, dcl, nt_xent, sup_con
 from simclr.memory import is_out_of_memory, largest_batch
 from simclr.optim import MovingAverage, build_optimizer, scaled_rate, schedule, warmup_cosine
 from simclr.policy import without_effect
 from simclr.randomness import stream
 from simclr.results import PretrainResult
+from simclr.resume import Cadence, Keeper, State, read_training
 from simclr.runs import Run, made_by, sha256_of
-from simclr.training import Batches, Diverged, ImagePool, Watch, fit
+from simclr.training import Batches, Diverged, ImagePool, Watch
 
 
 def pretrain(
@@ -45,10 +47,13 @@ def pretrain(
     should_stop: ShouldStop = never,
     *,
     start: Path | None = None,
+    resume: Path | None = None,
+    cadence: Cadence = Cadence(),
 ) -> PretrainResult:
     """Pretrain an encoder on the training images, labelled or not, and write it to ``run.encoder``.
 
-    On a CPU the same config, images and number of threads give the same weights, bit for bit.
+    On a CPU the same config, images and number of threads give the same weights, bit for bit, also where the training was
+    interrupted and goes on from a checkpoint.
 
     Args:
         config: Every choice.
@@ -57,41 +62,53 @@ def pretrain(
         emit: Told how it goes.
         should_stop: Asked before every step.
         start: An encoder file of the same architecture whose weights are the start; random weights without it.
+        resume: A checkpoint to go on from, in this or another run's folder, of the same config and images. Epochs alone may be
+            more than it began with: the schedule is then that of the new length, from the step that was reached.
+        cadence: When to write checkpoints into ``run``, beside after the last step and when asked to stop.
 
     Raises:
-        ValueError: the batch is larger than the training split, "supcon" has no labels, ``start`` does not fit, or memory ran
-            out (the message says which batch size fits).
+        ValueError: the batch is larger than the training split, "supcon" has no labels, ``start`` or ``resume`` does not fit,
+            or memory ran out (the message says which batch size fits).
         Diverged: the loss became NaN; the encoder as it was after the last good epoch is kept as ``run.last_good``.
-        Stopped: ``should_stop`` said so; no encoder was written.
+        Stopped: ``should_stop`` said so; no encoder was written, but a checkpoint of this very step.
+        OSError: the disk is full; earlier checkpoints are whole.
 
     Source: Chen et al. 2020, arXiv:2002.05709, Algorithm 1. Departs: batch norm sees each view by itself, and AdamW is the
     default, since LARS pays only for large batches.
     """
     device = choose_device()
-    facts = image_facts(dataset)
+    images = image_facts(dataset)
     _check_labels(config, dataset)
     batches = Batches(dataset.indices("train"), config.batch_size, stream(config.seed, "order"))
     chance = chance_level(config.batch_size, config.loss)
     watch = Watch(batches, config.epochs, emit, should_stop, chance=chance)
+    same = {"kind": "pretrain", "dataset": content_hash(dataset)}
     origin = {"start": sha256_of(start)} if start is not None else {}
-    run.begin(config, kind="pretrain", dataset=content_hash(dataset), device=device.name, **origin, **made_by())
-    for sentence in (device.reason, *without_effect(config.augment, facts.channels, facts.image_size)):
+    saved = read_training(resume) if resume is not None else None
+    if saved is not None:
+        saved.check(config, **same, **origin)
+        origin = {name: saved.facts[name] for name in ("start",) if name in saved.facts}
+        origin["resumed"] = sha256_of(saved.path)
+    facts = {**same, "device": device.name, **origin, **made_by()}
+    notes = saved.notes(facts) if saved is not None else []
+    run.begin(config, **facts)
+    for sentence in (device.reason, *without_effect(config.augment, images.channels, images.image_size), *notes):
         emit(Log(message=sentence))
-    module = Contrastive(config, dataset, facts, watch, device, start)
-    began = time.monotonic()
+    keeper = Keeper(run, config, facts, emit, cadence)
+    module = Contrastive(config, dataset, images, batches, watch, device, keeper, start if saved is None else None)
     try:
         with halves(module.network.to(device.device), device.threads if device.device.type == "cpu" else 1) as both:
             module.both = both
-            fit(module, batches, config.epochs, device, config.optim.gradient_clip)
+            fit(module, device, config.optim.gradient_clip, saved)
     except Diverged as error:
-        raise Diverged(f"{error}. {_keep_last_good(run, module, facts)}") from error
+        raise Diverged(f"{error}. {_keep_last_good(run, module, images)}") from error
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         # The frames of the failed step hold its tensors, which would be missing when smaller steps are tried.
         clear_frames(error.__traceback__)
-        raise ValueError(_memory_advice(config, facts, module)) from error
-    save_encoder(run.encoder, module.kept, _description(config, facts, module))
+        raise ValueError(_memory_advice(config, images, module)) from error
+    save_encoder(run.encoder, module.result, _description(config, images, module))
     result = PretrainResult(
         epochs=config.epochs,
         steps=watch.steps,
@@ -101,7 +118,7 @@ def pretrain(
         probe_accuracy=module.last_look.probe_accuracy if module.last_look else None,
         feature_dim=module.network.encoder.feature_dim,
         images_per_s=module.images_per_s,
-        seconds=time.monotonic() - began,
+        seconds=watch.seconds,
         device=device.name,
     )
     run.finish(result)
@@ -122,7 +139,7 @@ class Network(nn.Module):
             self.head = build_head(config, self.encoder.feature_dim)
 
 
-class Contrastive(pl.LightningModule):
+class Contrastive(Training):
     """Encoder and projection head under a contrastive loss; batches are indices of images."""
 
     def __init__(
@@ -130,14 +147,15 @@ class Contrastive(pl.LightningModule):
         config: PretrainConfig,
         dataset: Dataset,
         facts: ImageFacts,
+        batches: Batches,
         watch: Watch,
         device: Device,
+        keeper: Keeper,
         start: Path | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(batches, watch, stream(config.seed, "views", device.device), keeper)
         self.config = config
         self.facts = facts
-        self.watch = watch
         self.work = device
         self.pool = ImagePool(dataset.images, device.device)
         self.labels = torch.from_numpy(dataset.labels)
@@ -145,7 +163,6 @@ class Contrastive(pl.LightningModule):
         if start is not None:
             load_into(self.network.encoder, start)
         self.follow = Follow(config, dataset, facts, self.network.encoder.feature_dim, device, watch.emit)
-        self.views = stream(config.seed, "views", device.device)
         # Warm-up never takes more than half of a short training.
         self.warmup_steps = min(round(config.warmup_epochs * watch.steps_per_epoch), watch.steps // 2)
         self.learning_rate = scaled_rate(config.learning_rate, config.optim.scaling, config.batch_size)
@@ -158,7 +175,7 @@ class Contrastive(pl.LightningModule):
         self.images_per_s = 0.0
 
     @property
-    def kept(self) -> nn.Module:
+    def result(self) -> nn.Module:
         """The encoder that is looked at and saved: the moving average where there is one."""
         return self.average.copy if self.average is not None else self.network.encoder
 
@@ -192,56 +209,84 @@ class Contrastive(pl.LightningModule):
             raise RuntimeError("a Contrastive module trains inside pretrain(), which gives it its halves")
         return self.both(encode)
 
-    def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
+    def build_optimizer(self) -> Optimizer:
         config = self.config
-        optimizer = build_optimizer(config.optim, [self.network], self.learning_rate, config.weight_decay)
-        scheduler = schedule(
-            optimizer,
+        if config.optim.ema_decay > 0:
+            copy = seeded(config.encoder, self.facts.channels, config.seed).to(self.work.device)
+            self.average = MovingAverage(self.network.encoder, copy, config.optim.ema_decay)
+        return build_optimizer(config.optim, [self.network], self.learning_rate, config.weight_decay)
+
+    def build_scheduler(self, done: int) -> LRScheduler:
+        return schedule(
+            self.optimizer,
             self.warmup_steps,
             self.watch.steps,
             self._warmup_start,
-            constant=config.optim.schedule == "constant",
+            constant=self.config.optim.schedule == "constant",
+            done=done,
         )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def on_train_start(self) -> None:
-        if self.config.optim.ema_decay > 0:
-            copy = seeded(self.config.encoder, self.facts.channels, self.config.seed).to(self.device)
-            self.average = MovingAverage(self.network.encoder, copy, self.config.optim.ema_decay)
-        self._look(epoch=0)
+    def rate(self, step: int) -> float:
+        constant = self.config.optim.schedule == "constant"
+        share = warmup_cosine(step, self.warmup_steps, self.watch.steps, self._warmup_start, constant=constant)
+        return share * self.learning_rate
 
-    def on_train_batch_end(self, outputs: dict[str, Tensor], _batch: Tensor, _number: int) -> None:  # type: ignore[override]
+    def after_step(self) -> None:
         if self.average is not None:
             self.average.follow()
-        constant = self.config.optim.schedule == "constant"
-        share = warmup_cosine(
-            self.watch.step, self.warmup_steps, self.watch.steps, self._warmup_start, constant=constant
-        )
-        self.watch.stepped(outputs["loss"], share * self.learning_rate)
 
-    def on_train_epoch_end(self) -> None:
-        epoch = self.current_epoch + 1
+    def end_epoch(self, epoch: int) -> float | None:
+        if epoch == 0:
+            return self._look(epoch)
         if self.both is not None:
             self.both.settle()
         # The watch has read this epoch's losses, but its last step may have gone too far.
-        weights = {name: tensor.detach().cpu().clone() for name, tensor in self.kept.state_dict().items()}
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in self.result.state_dict().items()}
         if all(bool(tensor.isfinite().all()) for tensor in weights.values()):
             self.last_good, self.last_good_epoch = weights, epoch
-        if epoch % self.config.knn_every == 0 or epoch == self.config.epochs:
-            self._look(epoch)
-        self.images_per_s = self.watch.images_per_s
+        if self.watch.step > self.watch.first:
+            self.images_per_s = self.watch.images_per_s
+        is_due = epoch % self.config.knn_every == 0 or epoch == self.config.epochs
+        return self._look(epoch) if is_due else None
+
+    def parts(self) -> dict[str, Part]:
+        parts: dict[str, Part] = {"network": self.network}
+        if self.both is not None:
+            # The weights are the first one's own; batch norm's statistics are of the second view.
+            parts["twin"] = self.both.networks[1]
+        if self.average is not None:
+            parts["average"] = self.average.copy
+        if self.follow.probe is not None:
+            parts |= {"probe": self.follow.probe.model, "probe_optimizer": self.follow.probe.optimizer}
+        return parts
+
+    def found(self) -> State:
+        return {
+            "last_look": self.last_look.model_dump() if self.last_look is not None else None,
+            "last_good": self.last_good,
+            "last_good_epoch": self.last_good_epoch,
+            "images_per_s": self.images_per_s,
+        }
+
+    def find(self, found: State) -> None:
+        look = found["last_look"]
+        self.last_look = Evaluation.model_validate(look) if look is not None else None
+        self.last_good, self.last_good_epoch = dict(found["last_good"]), int(found["last_good_epoch"])
+        self.images_per_s = float(found["images_per_s"])
 
     @property
     def _warmup_start(self) -> float:
         """As a share of the full rate."""
         return min(1.0, self.config.optim.warmup_start / self.learning_rate)
 
-    def _look(self, epoch: int) -> None:
+    def _look(self, epoch: int) -> float | None:
         with self.watch.aside():
-            seen = self.follow.look(self.kept, self.network.head, self.watch, epoch)
-        if seen is not None:
-            self.last_look = seen
-            self.watch.emit(seen)
+            seen = self.follow.look(self.result, self.network.head, self.watch, epoch)
+        if seen is None:
+            return None
+        self.last_look = seen
+        self.watch.emit(seen)
+        return seen.knn_accuracy
 
 
 def contrast(config: PretrainConfig, first: Tensor, second: Tensor, labels: Tensor) -> Tensor:

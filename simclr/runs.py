@@ -20,6 +20,7 @@ RESULT = "result.json"
 MANIFEST = "manifest.json"
 FEATURES = "features.npy"
 LAST_GOOD = "last_good.safetensors"
+CHECKPOINT, CHECKPOINTS = "checkpoint-{step:09d}.pt", "checkpoint-*.pt"
 # What a number may depend on beside config, data and seed.
 LIBRARIES = ("simclr-lab", "torch", "torchvision", "pytorch-lightning", "numpy")
 
@@ -83,6 +84,14 @@ class Run:
         """Where a training that diverged leaves its encoder as it was after the last good epoch."""
         return self.path / LAST_GOOD
 
+    def checkpoint(self, step: int) -> Path:
+        """Where the state of a training after ``step`` steps is written."""
+        return self.path / CHECKPOINT.format(step=step)
+
+    def checkpoints(self) -> list[Path]:
+        """All states of the training that are kept, the earliest first."""
+        return sorted(self.path.glob(CHECKPOINTS))
+
     @property
     def is_complete(self) -> bool:
         return (self.path / MANIFEST).exists()
@@ -100,10 +109,14 @@ class Run:
         return {name: str(value) for name, value in content.items() if name != "config"}
 
     def finish(self, result: BaseModel) -> None:
-        """Record the result, then the manifest with the hash of every file and the versions that made them."""
+        """Record the result, then the manifest with the hash of every file and the versions that made them.
+
+        Checkpoints are left out: what was made does not need them, and they may be deleted.
+        """
         write_json(self.path / RESULT, result)
+        left_out = {self.path / MANIFEST, *self.checkpoints()}
         files = sorted(
-            p for p in self.path.iterdir() if p.is_file() and p.name != MANIFEST and not p.name.startswith(".")
+            p for p in self.path.iterdir() if p.is_file() and p not in left_out and not p.name.startswith(".")
         )
         write_json(
             self.path / MANIFEST,

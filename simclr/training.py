@@ -1,21 +1,17 @@
-"""What pretraining and fine-tuning share: random batches without worker processes, progress, stopping, Lightning's trainer."""
+"""What pretraining and fine-tuning share: random batches without worker processes, progress, stopping."""
 
-import logging
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
-from simclr.device import Device
 from simclr.events import Emit, Progress, ShouldStop, Stopped
+from simclr.resume import State
 
 REPORT_EVERY_S = 0.25
 # A set up to this size is kept on the accelerator, so that no batch waits for a copy.
@@ -60,9 +56,51 @@ class Batches:
         return len(self.indices) // self.batch_size
 
     def __iter__(self) -> Iterator[Tensor]:
-        shuffled = self.indices[torch.randperm(len(self.indices), generator=self.generator)]
-        for number in range(len(self)):
-            yield shuffled[number * self.batch_size : (number + 1) * self.batch_size]
+        shuffled = self.shuffle()
+        return (self.batch(shuffled, number) for number in range(len(self)))
+
+    def shuffle(self) -> Tensor:
+        """The order of the next pass."""
+        return self.indices[torch.randperm(len(self.indices), generator=self.generator)]
+
+    def batch(self, shuffled: Tensor, number: int) -> Tensor:
+        """The ``number``-th batch, from 0, of a pass in this order."""
+        return shuffled[number * self.batch_size : (number + 1) * self.batch_size]
+
+
+class Course:
+    """All batches that are left, over all passes, as one iterable that can be taken up at any step."""
+
+    def __init__(self, batches: Batches, steps: int) -> None:
+        self.batches = batches
+        self.steps = steps
+        self.first = 0
+        # A pass's order, and the generator's state after it was drawn; whoever reads ahead has drawn the next pass's too.
+        self.orders: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return self.steps - self.first
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for step in range(self.first, self.steps):
+            epoch, number = divmod(step, len(self.batches))
+            if epoch not in self.orders:
+                self.orders.pop(epoch - 2, None)
+                self.orders[epoch] = self.batches.shuffle(), self.batches.generator.get_state()
+            yield self.batches.batch(self.orders[epoch][0], number)
+
+    def state(self, step: int) -> dict[str, Tensor]:
+        """What ``go_on`` needs at ``step``, which is the last one taken or the one before."""
+        drawn = self.orders.get(step // len(self.batches))
+        order, generator = drawn or (torch.empty(0, dtype=torch.int64), self.batches.generator.get_state())
+        return {"order": order, "generator": generator}
+
+    def go_on(self, step: int, state: dict[str, Tensor]) -> None:
+        """Continue after ``step`` steps."""
+        self.first = step
+        self.batches.generator.set_state(state["generator"])
+        if len(state["order"]):
+            self.orders = {step // len(self.batches): (state["order"], state["generator"])}
 
 
 class Diverged(ValueError):
@@ -93,11 +131,39 @@ class Watch:
         self.emit = emit
         self.should_stop = should_stop
         self.clock = clock
-        self.step = 0
+        self.step = self.first = 0
         self.loss = math.nan
         self.pending: list[Tensor] = []
         self.spent = 0.0
-        self.resumed_at = self.reported_at = clock()
+        self.earlier_s = 0.0
+        self.began_at = self.resumed_at = self.reported_at = clock()
+
+    @property
+    def epoch(self) -> int:
+        """The one in which the last step lies, from 1; 0 before the first."""
+        return (self.step - 1) // self.steps_per_epoch + 1
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning, without the time between an interruption and going on."""
+        return self.earlier_s + self.clock() - self.began_at
+
+    def state(self) -> State:
+        """What ``go_on`` needs.
+
+        Raises:
+            Diverged: a loss since the last report is NaN or infinite, so there is nothing to go on from.
+        """
+        pending = torch.stack(self.pending).float().cpu() if self.pending else torch.empty(0)
+        self._refuse_no_number(pending)
+        return {"step": self.step, "loss": self.loss, "pending": pending, "seconds": self.seconds}
+
+    def go_on(self, state: State) -> None:
+        """Continue where ``state`` was taken; speed is measured anew."""
+        self.step = self.first = int(state["step"])
+        self.loss = float(state["loss"])
+        self.pending = list(state["pending"])
+        self.earlier_s = float(state["seconds"])
 
     def check(self) -> None:
         """Raise ``Stopped`` when asked to stop."""
@@ -124,8 +190,8 @@ class Watch:
 
     @property
     def images_per_s(self) -> float:
-        """Training images (not views) a second so far."""
-        return self.step * self.batch_size / max(1e-9, self.spent + self.clock() - self.resumed_at)
+        """Training images (not views) a second so far, since an interruption if there was one."""
+        return (self.step - self.first) * self.batch_size / max(1e-9, self.spent + self.clock() - self.resumed_at)
 
     def _report(self, learning_rate: float) -> None:
         losses = torch.stack(self.pending).float().cpu()
@@ -138,7 +204,7 @@ class Watch:
             Progress(
                 step=self.step,
                 steps=self.steps,
-                epoch=(self.step - 1) // self.steps_per_epoch + 1,
+                epoch=self.epoch,
                 epochs=self.epochs,
                 loss=self.loss,
                 chance=self.chance,
@@ -156,40 +222,3 @@ class Watch:
                 f"the loss became {float(losses[wrong[0]])} at step {step} of {self.steps}: "
                 "lower learning_rate, or raise temperature or warmup_epochs where there are any"
             )
-
-
-def fit(module: pl.LightningModule, batches: Batches, epochs: int, device: Device, gradient_clip: float = 0.0) -> None:
-    """Train ``module`` with Lightning alone: no bar, logger, checkpoint or message of its own, and no files.
-
-    ``gradient_clip`` above 0 is the longest gradient over all weights together.
-
-    Raises:
-        Stopped: the process was asked to end (SIGTERM).
-    """
-    with _quiet():
-        trainer = pl.Trainer(
-            accelerator="cuda" if device.device.type == "cuda" else "cpu",
-            devices=1,
-            precision="bf16-mixed" if device.bf16 else "32-true",
-            max_epochs=epochs,
-            gradient_clip_val=gradient_clip or None,
-            barebones=True,
-        )
-        try:
-            trainer.fit(module, train_dataloaders=batches)
-        except SIGTERMException as ended:
-            raise Stopped("the process was asked to end") from ended
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice, which is for authors of training loops, from the people who only watch one."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            yield
-    finally:
-        logger.setLevel(level)

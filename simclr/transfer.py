@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from simclr.config import FineTuneConfig, KnnConfig, LinearProbeConfig
@@ -20,7 +21,8 @@ from simclr.fine_tune import fine_tune, probabilities
 from simclr.metrics import accuracy, knn_scores, roc_auc, wilson_interval
 from simclr.probe import LinearModel, LogisticRegression, Standard
 from simclr.results import Score, TransferResult
-from simclr.runs import Run, sha256_of
+from simclr.resume import Cadence, Keeper, Saved, read_training
+from simclr.runs import Run, made_by, sha256_of
 
 # Strengths of the probe's L2 penalty on standardised features, strongest first, so that each solution starts the next.
 L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
@@ -47,21 +49,39 @@ def transfer(
     run: Run,
     emit: Emit = ignore,
     should_stop: ShouldStop = never,
+    *,
+    resume: Path | None = None,
+    cadence: Cadence = Cadence(),
 ) -> TransferResult:
     """Classify the images of ``dataset`` with what the encoder has learned, and score validation and test.
 
     ``chance`` in the result is the test accuracy of always answering the class that is commonest in training.
 
+    Args:
+        config: Which strategy, and its choices.
+        encoder: The encoder's file.
+        dataset: Images with labels in every split.
+        run: Where to write.
+        emit: Told how it goes.
+        should_stop: Asked before every step.
+        resume: A checkpoint of a fine-tuning to go on from, as in ``pretrain``; the other strategies leave none.
+        cadence: When a fine-tuning writes checkpoints into ``run``.
+
     Raises:
         ValueError: the encoder cannot be loaded or, being raw pixels, fine-tuned; a split has no labelled images; a class
-            has no training image; or the loss became NaN.
+            has no training image; ``resume`` does not fit; or the loss became NaN.
         Stopped: ``should_stop`` said so; no result was written.
+        OSError: the disk is full; earlier checkpoints are whole.
     """
     model, file = load_encoder(encoder)
     _check_labels(dataset)
     device = choose_device()
     began = time.monotonic()
-    run.begin(config, kind="transfer", dataset=content_hash(dataset), encoder=sha256_of(encoder))
+    facts = {"kind": "transfer", "dataset": content_hash(dataset), "encoder": sha256_of(encoder)}
+    saved = _saved(config, resume, facts)
+    if saved is not None:
+        facts["resumed"] = sha256_of(saved.path)
+    run.begin(config, **facts)
     emit(Log(message=device.reason))
     model = model.to(device.device).to(memory_format=torch.channels_last)
     subject = Subject(model, file, dataset, device, emit, should_stop)
@@ -71,7 +91,8 @@ def transfer(
         case LinearProbeConfig():
             classify, chosen = _linear_probe(config, subject)
         case FineTuneConfig():
-            classify, chosen = _fine_tune(config, subject)
+            facts |= {"device": device.name, **made_by()}
+            classify, chosen = _fine_tune(config, subject, Keeper(run, config, facts, emit, cadence), saved)
     scores = [_score(split, classify(split), _labels(dataset, split)) for split in ("val", "test")]
     if should_stop():
         raise Stopped("stopped on request before the result was written")
@@ -135,14 +156,27 @@ def _linear_probe(config: LinearProbeConfig, subject: Subject) -> tuple[Classifi
     return lambda split: chosen.probabilities(features[split]), {"l2": best_l2, "iterations": chosen.iterations}
 
 
-def _fine_tune(config: FineTuneConfig, subject: Subject) -> tuple[Classifier, dict[str, float]]:
+def _saved(config: BaseModel, resume: Path | None, facts: dict[str, str]) -> Saved | None:
+    if resume is None:
+        return None
+    if not isinstance(config, FineTuneConfig):
+        raise ValueError("only fine-tuning leaves checkpoints to go on from: begin anew")
+    saved = read_training(resume)
+    saved.check(config, **facts)
+    return saved
+
+
+def _fine_tune(
+    config: FineTuneConfig, subject: Subject, keeper: Keeper, saved: Saved | None
+) -> tuple[Classifier, dict[str, float]]:
     if not isinstance(subject.encoder, Encoder):
         raise ValueError(
             "raw pixels have no weights to fine-tune: choose knn or linear_probe, or a pretrained or untrained encoder"
         )
     model, epoch = fine_tune(
-        config, subject.encoder, subject.file, subject.dataset, subject.device, subject.emit, subject.should_stop
-    )
+        config, subject.encoder, subject.file, subject.dataset, subject.device, subject.emit, subject.should_stop,
+        keeper, saved,
+    )  # fmt: skip
     model.to(subject.device.device)
 
     def classify(split: Split) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ def test_a_pretraining_leaves_a_complete_run_with_a_loadable_encoder(
     result = pretrain(TINY, stripes, run, heard, never)
     assert run.is_complete
     assert sorted(p.name for p in run.path.iterdir()) == [
-        "config.json", "encoder.safetensors", "manifest.json", "result.json",
+        "checkpoint-000000006.pt", "config.json", "encoder.safetensors", "manifest.json", "result.json",
     ]  # fmt: skip
     _, file = load_encoder(run.encoder)
     assert (file.origin, file.architecture, file.channels, file.image_size) == ("pretrained", TINY.encoder, 3, 8)
@@ -101,12 +101,15 @@ def test_training_changes_weights_and_statistics(tmp_path: Path, stripes: Datase
 
 
 @pytest.mark.parametrize("asked", [0, 1, 4, 9])
-def test_a_stopped_pretraining_raises_and_leaves_no_encoder(tmp_path: Path, stripes: Dataset, asked: int) -> None:
+def test_a_stopped_pretraining_raises_and_leaves_a_checkpoint_but_no_encoder(
+    tmp_path: Path, stripes: Dataset, asked: int
+) -> None:
     run = Run(tmp_path)
     with pytest.raises(Stopped):
         pretrain(TINY, stripes, run, lambda _event: None, stop_after(asked))
     assert not run.is_complete
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [p.name for p in run.checkpoints()] + ["config.json"]
+    assert len(run.checkpoints()) == 1
 
 
 def test_a_process_asked_to_end_stops_and_its_own_handler_hears_it_too(tmp_path: Path, stripes: Dataset) -> None:
@@ -124,6 +127,7 @@ def test_a_process_asked_to_end_stops_and_its_own_handler_hears_it_too(tmp_path:
             pretrain(TINY.model_copy(update={"epochs": 50}), stripes, Run(tmp_path), lambda _event: None, should_stop)
         assert calls == [signal.SIGTERM]
         assert not (tmp_path / "encoder.safetensors").exists()
+        assert len(Run(tmp_path).checkpoints()) == 1
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -141,13 +141,15 @@ def test_images_are_adapted_to_the_encoder(
 
 @pytest.mark.parametrize("config", STRATEGIES, ids=lambda c: c.strategy)
 @pytest.mark.parametrize("asked", [0, 1])
-def test_a_stopped_transfer_leaves_no_result(
+def test_a_stopped_transfer_leaves_no_result_and_only_a_fine_tuning_a_checkpoint(
     config: Config, asked: int, encoder: Path, stripes: Dataset, tmp_path: Path
 ) -> None:
     run = Run(tmp_path / "run")
     with pytest.raises(Stopped):
         transfer(config, encoder, stripes, run, lambda _event: None, stop_after(asked))
-    assert sorted(p.name for p in run.path.iterdir()) == ["config.json"]
+    kept = [p.name for p in run.checkpoints()] if config.strategy == "fine_tune" else []
+    assert sorted(p.name for p in run.path.iterdir()) == [*kept, "config.json"]
+    assert len(kept) == (config.strategy == "fine_tune")
 
 
 def test_fine_tuning_keeps_the_epoch_that_is_best_on_validation(
