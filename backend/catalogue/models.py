@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.catalogue.ids import new_id
@@ -62,7 +62,7 @@ class JobRow(Base):
     owner: Mapped[str | None]
     lease_until: Mapped[float | None]
     not_before: Mapped[float] = mapped_column(default=0.0)
-    crashes: Mapped[int] = mapped_column(default=0)
+    crashes: Mapped[int] = mapped_column(default=0)  # since the last checkpoint
     progress: Mapped[dict[str, Any] | None]  # the latest simclr.events.Progress
     result: Mapped[dict[str, Any] | None]
     error_code: Mapped[str | None]
@@ -70,6 +70,29 @@ class JobRow(Base):
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+    lane: Mapped[str] = mapped_column(server_default="long")
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    submitter: Mapped[str] = mapped_column(default="", server_default="")
+    predicted_s: Mapped[float | None]
+    spent_s: Mapped[float] = mapped_column(default=0.0, server_default="0")  # of all attempts that are over
+    peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    # The job from whose last checkpoint this one goes on.
+    continues: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
+
+
+class CheckpointRow(Base):
+    """A state of a training that another attempt can go on from; a file counts as one only through this row."""
+
+    __tablename__ = "checkpoint"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[int]  # of the lease that wrote it
+    passes: Mapped[int]  # passes over the training images that are complete
+    key: Mapped[str]
+    sha256: Mapped[str]
+    knn_accuracy: Mapped[float | None]
+    at: Mapped[float]
 
 
 class EventRow(Base):

@@ -23,10 +23,12 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Succeeded:
-    """The work is done. ``artefact`` is the encoder of a pretraining or the features of an embedding, else None."""
+    """The work is done. ``artefact`` is the encoder of a pretraining or the features of an embedding, else None.
+    ``peak_bytes`` is the most memory that its process held."""
 
     result: PretrainResult | TransferResult | EmbedResult
     artefact: Artefact | None = None
+    peak_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,13 @@ class Cancelled:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """A person asked for it; what was computed waits in a checkpoint, where the job writes any."""
+
+
+@dataclass(frozen=True)
 class Released:
     """The worker is being stopped; the job waits for the next one and no crash is counted."""
 
 
-Outcome = Succeeded | Failed | Crashed | Cancelled | Released
+Outcome = Succeeded | Failed | Crashed | Cancelled | Paused | Released

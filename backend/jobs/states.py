@@ -1,6 +1,7 @@
 """The states of a job and the moves between them: the only place that knows either."""
 
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -28,6 +29,19 @@ class Kind(StrEnum):
     PRETRAIN = "pretrain"
     TRANSFER = "transfer"
     EMBED = "embed"
+
+
+class Lane(StrEnum):
+    """Long and short jobs wait in queues of their own, so that a worker can be kept for the short ones."""
+
+    LONG = "long"
+    SHORT = "short"
+
+
+def lane_of(kind: Kind, config: dict[str, Any]) -> Lane:
+    """Where a job waits: what trains an encoder is long, what only reads one is short."""
+    trains = kind is Kind.PRETRAIN or config.get("strategy") == "fine_tune"
+    return Lane.LONG if trains else Lane.SHORT
 
 
 MOVES: dict[State, frozenset[State]] = {

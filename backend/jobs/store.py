@@ -5,24 +5,24 @@ progress and settle name the epoch and change nothing when it is stale. Times co
 changes when something happens, never whether it is right. Every function works inside the caller's ``Catalogue.writing``.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.catalogue import queries
 from backend.catalogue.engine import now
-from backend.catalogue.models import BankRow, DatasetRow, EncoderRow, EventRow, JobRow, ResultRow
-from backend.jobs.outcomes import Artefact, Cancelled, Crashed, Failed, Outcome, Released, Succeeded
-from backend.jobs.states import MOVES, Desired, Kind, State
+from backend.catalogue.models import DatasetRow, EncoderRow, EventRow, JobRow
+from backend.jobs import order
+from backend.jobs.made import dump, record
+from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
+from backend.jobs.saved import Saved, forget, keep, keep_last, saved_of
+from backend.jobs.states import MOVES, Desired, Kind, Lane, State, lane_of
 from backend.jobs.timing import Timing
-from simclr.events import Event, Progress
-from simclr.results import EmbedResult, PretrainResult, TransferResult
+from simclr.events import Checkpoint, Event, Log, Progress
 
 QUEUE_LIMIT = 100
 DEFAULT = Timing()
@@ -30,7 +30,8 @@ DEFAULT = Timing()
 STARTED = "The job has started."
 CANCELLING = "Cancelling: the job stops at its next step."
 CANCELLED = "The job was cancelled."
-RELEASED = "The lab was stopped; the job will start again from the beginning when it is back."
+PAUSING = "Pausing: the job stops at its next step and keeps what it has computed."
+PAUSED = "The job is paused."
 SILENT = "The worker that ran this job fell silent"
 
 
@@ -44,7 +45,10 @@ class IllegalMove(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """What a person asks for. ``config`` is a dump of the job's config; without ``name`` one is made up."""
+    """What a person asks for. ``config`` is a dump of the job's config; without ``name`` one is made up.
+
+    A job that ``continues`` another starts from that one's last checkpoint. Higher ``priority`` comes first.
+    """
 
     kind: Kind
     dataset_id: str
@@ -52,11 +56,18 @@ class Submission:
     encoder_id: str | None = None
     name: str | None = None
     idempotency_key: str | None = None
+    priority: int = 0
+    submitter: str = ""
+    continues: str | None = None
+    predicted_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to run a job, good as long as its epoch is. Keys are paths below the data folder."""
+    """The right to run a job, good as long as its epoch is. Keys are paths below the data folder.
+
+    ``saved`` are the states to go on from, the best first: its own, else those of the job that it continues.
+    """
 
     job_id: str
     epoch: int
@@ -64,6 +75,7 @@ class Claim:
     config: dict[str, Any]
     dataset_key: str
     encoder_key: str | None
+    saved: tuple[Saved, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,11 @@ def submit(session: Session, submission: Submission) -> JobRow:
         dataset_id=submission.dataset_id,
         encoder_id=submission.encoder_id,
         idempotency_key=submission.idempotency_key,
+        lane=lane_of(submission.kind, submission.config),
+        priority=submission.priority,
+        submitter=submission.submitter,
+        continues=submission.continues,
+        predicted_s=submission.predicted_s,
         created_at=now(session),
     )
     try:
@@ -110,28 +127,27 @@ def submit(session: Session, submission: Submission) -> JobRow:
     return job
 
 
-def claim(session: Session, owner: str, timing: Timing = DEFAULT) -> Claim | None:
-    """Take the oldest job that may run; None when there is none."""
+def claim(session: Session, owner: str, timing: Timing = DEFAULT, lanes: Collection[Lane] = order.ANY) -> Claim | None:
+    """Take the job whose turn it is; None when there is none in these lanes."""
     moment = now(session)
-    oldest = (
-        select(JobRow.id)
-        .where(_is_claimable(moment))
-        .order_by(JobRow.created_at, JobRow.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    job = session.scalar(
-        update(JobRow)
-        .where(JobRow.id == oldest.scalar_subquery(), _is_claimable(moment))
-        .values(epoch=JobRow.epoch + 1, owner=owner, lease_until=moment + timing.lease_s)
-        .returning(JobRow),
-        execution_options={"populate_existing": True},
-    )
-    if job is None:
-        return None
+    job = None
+    while job is None:
+        chosen = session.scalar(order.next_claimable(moment, lanes))
+        if chosen is None:
+            return None
+        # Where two claims at once chose the same job, the second one's condition fails, and it chooses again.
+        job = session.scalar(
+            update(JobRow)
+            .where(JobRow.id == chosen, order.is_claimable(moment, lanes))
+            .values(epoch=JobRow.epoch + 1, owner=owner, lease_until=moment + timing.lease_s)
+            .returning(JobRow),
+            execution_options={"populate_existing": True},
+        )
     job.started_at = moment
-    job.progress = None
-    _move(session, job, State.RUNNING, STARTED)
+    saved = saved_of(session, job)
+    if not saved:
+        job.progress = None
+    _move(session, job, State.RUNNING, f"The job goes on from step {saved[0].step}." if saved else STARTED)
     dataset = session.get_one(DatasetRow, job.dataset_id)
     encoder = session.get_one(EncoderRow, job.encoder_id) if job.encoder_id else None
     return Claim(
@@ -141,12 +157,13 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT) -> Claim | Non
         config=job.config,
         dataset_key=dataset.key,
         encoder_key=encoder.key if encoder else None,
+        saved=saved,
     )
 
 
-def claimable(session: Session) -> int:
+def claimable(session: Session, lanes: Collection[Lane] = order.ANY) -> int:
     """How many jobs ``claim`` could take now."""
-    return session.scalar(select(func.count()).where(_is_claimable(now(session)))) or 0
+    return session.scalar(select(func.count()).where(order.is_claimable(now(session), lanes))) or 0
 
 
 def desired(session: Session, job_id: str, epoch: int) -> Desired | None:
@@ -167,11 +184,23 @@ def progress(session: Session, job_id: str, epoch: int, events: Iterable[Event],
     if job is None:
         return False
     for event in events:
-        payload = _dump(event)
+        payload = dump(event)
         kind = payload.pop("kind")
         _tell(session, job, kind, payload)
         if isinstance(event, Progress):
             job.progress = payload
+        elif isinstance(event, Checkpoint):
+            keep(session, job, event)
+    return True
+
+
+def forget_damaged(session: Session, job_id: str, epoch: int, saved: Saved, timing: Timing = DEFAULT) -> bool:
+    """A checkpoint's file is missing or is not what was written: no attempt starts from it again; False when stale."""
+    job = _hold(session, job_id, epoch, timing)
+    if job is None:
+        return False
+    forget(session, saved)
+    _tell(session, job, "log", dump(Log(level="warning", message=f"The checkpoint of step {saved.step} is damaged.")))
     return True
 
 
@@ -180,26 +209,54 @@ def settle(session: Session, job_id: str, epoch: int, outcome: Outcome, timing: 
     job = _hold(session, job_id, epoch, timing)
     if job is None:
         return False
-    is_unwanted = job.desired == Desired.CANCEL
+    job.spent_s += now(session) - (job.started_at or now(session))
     match outcome:
-        case Succeeded(result, artefact):
-            job.result = _dump(result)
-            _record(session, job, result, artefact)
+        case Succeeded(result, artefact, peak_bytes):
+            job.result = dump(result)
+            job.peak_bytes = peak_bytes
+            record(session, job, result, artefact)
+            keep_last(session, job)
             _move(session, job, State.SUCCEEDED, "The job is done.")
         case Failed(code, message):
             _fail(session, job, code, message)
         case Crashed(message):
             _crash(session, job, message, timing)
-        case Released() if not is_unwanted:
-            _move(session, job, State.QUEUED, RELEASED)
-        case Cancelled() | Released():
-            _move(session, job, State.CANCELLED, CANCELLED)
+        case Cancelled() | Paused() | Released():
+            _stop(session, job, outcome)
+    return True
+
+
+def request_pause(session: Session, job_id: str) -> bool:
+    """Pause a job: at once when it waits, through its worker when it runs; False when it is over, or unknown."""
+    job = _locked(session, job_id)
+    if job is None or State(job.state).is_terminal or job.desired == Desired.CANCEL:
+        return False
+    asked_before = job.desired == Desired.PAUSE
+    job.desired = Desired.PAUSE
+    if job.state == State.QUEUED:
+        _move(session, job, State.PAUSED, PAUSED)
+    elif not asked_before:
+        _tell_state(session, job, PAUSING)
+    return True
+
+
+def request_resume(session: Session, job_id: str) -> bool:
+    """Let a paused job, or one that is about to pause, run on; False when nobody paused it."""
+    job = _locked(session, job_id)
+    if job is None or job.desired != Desired.PAUSE or State(job.state).is_terminal:
+        return False
+    job.desired = Desired.RUN
+    if job.state == State.PAUSED:
+        job.crashes, job.not_before = 0, 0.0
+        _move(session, job, State.QUEUED, "Waiting for a worker again.")
+    else:
+        _tell_state(session, job, "Not paused after all.")
     return True
 
 
 def request_cancel(session: Session, job_id: str) -> bool:
     """Cancel a job: at once when it waits, through its worker when it runs; False when it is over, or unknown."""
-    job = session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
+    job = _locked(session, job_id)
     if job is None or State(job.state).is_terminal:
         return False
     asked_before = job.desired == Desired.CANCEL
@@ -219,13 +276,14 @@ def sweep(session: Session, timing: Timing = DEFAULT) -> Swept:
         .with_for_update(skip_locked=True)
     ).all()
     for job in lapsed:
+        job.spent_s += max(0.0, (job.lease_until or 0.0) - timing.lease_s - (job.started_at or 0.0))
         _crash(session, job, SILENT, timing)
     requeued = sum(job.state == State.QUEUED for job in lapsed)
     return Swept(requeued=requeued, ended=len(lapsed) - requeued, waiting=claimable(session))
 
 
-def _is_claimable(moment: float) -> ColumnElement[bool]:
-    return and_(JobRow.state == State.QUEUED, JobRow.desired == Desired.RUN, JobRow.not_before <= moment)
+def _locked(session: Session, job_id: str) -> JobRow | None:
+    return session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
 
 
 def _is_held(job_id: str, epoch: int) -> ColumnElement[bool]:
@@ -256,62 +314,45 @@ def _move(session: Session, job: JobRow, target: State, message: str) -> None:
 
 
 def _crash(session: Session, job: JobRow, message: str, timing: Timing) -> None:
-    if job.desired == Desired.CANCEL:
-        _move(session, job, State.CANCELLED, CANCELLED)
+    if job.desired != Desired.RUN:
+        _stop(session, job, Paused())
         return
     job.crashes += 1
     if job.crashes >= timing.crashes_allowed:
-        _fail(session, job, "crashed", f"{message}. That was attempt {job.crashes} of {timing.crashes_allowed}.")
+        since = " without a new checkpoint" if saved_of(session, job) else ""
+        _fail(session, job, "crashed", f"{message}. That was attempt {job.crashes} of {timing.crashes_allowed}{since}.")
+        return
+    if job.epoch >= timing.attempts_allowed:
+        _fail(session, job, "crashed", f"{message}. That was attempt {job.epoch}, and no job gets more.")
         return
     wait_s = timing.backoff_after(job.crashes)
     job.not_before = now(session) + wait_s
     attempt = f"attempt {job.crashes + 1} of {timing.crashes_allowed}"
-    _move(session, job, State.QUEUED, f"{message}. It starts again from the beginning in {wait_s:g} s, {attempt}.")
+    _move(session, job, State.QUEUED, f"{message}. It {_way_on(session, job)} in {wait_s:g} s, {attempt}.")
+
+
+def _stop(session: Session, job: JobRow, outcome: Cancelled | Paused | Released) -> None:
+    """An attempt ended on request: what the job comes to is what is wanted of it by now."""
+    match Desired(job.desired), outcome:
+        case (Desired.CANCEL, _) | (_, Cancelled()):
+            _move(session, job, State.CANCELLED, CANCELLED)
+        case Desired.PAUSE, _:
+            _move(session, job, State.PAUSED, f"{PAUSED} It {_way_on(session, job)} when you resume it.")
+        case _, Released():
+            _move(session, job, State.QUEUED, f"The lab was stopped; the job {_way_on(session, job)} when it is back.")
+        case _:
+            _move(session, job, State.QUEUED, f"Not paused after all: it {_way_on(session, job)}.")
+
+
+def _way_on(session: Session, job: JobRow) -> str:
+    saved = saved_of(session, job)
+    return f"goes on from step {saved[0].step}" if saved else "starts again from the beginning"
 
 
 def _fail(session: Session, job: JobRow, code: str, message: str) -> None:
     job.error_code = code
     job.error_message = message
     _move(session, job, State.FAILED, message)
-
-
-def _record(
-    session: Session, job: JobRow, result: PretrainResult | TransferResult | EmbedResult, artefact: Artefact | None
-) -> None:
-    """Enter what the job made."""
-    about = {"job_id": job.id, "dataset_id": job.dataset_id, "created_at": now(session)}
-    match result:
-        case PretrainResult():
-            made = _needed(artefact, job)
-            session.add(
-                EncoderRow(
-                    **about,
-                    name=job.name,
-                    origin="pretrained",
-                    key=made.key,
-                    sha256=made.sha256,
-                    description=made.description,
-                )
-            )
-        case EmbedResult():
-            same = (BankRow.encoder_id == job.encoder_id, BankRow.dataset_id == job.dataset_id)
-            session.execute(delete(BankRow).where(*same))
-            session.add(
-                BankRow(
-                    **about,
-                    encoder_id=job.encoder_id,
-                    key=_needed(artefact, job).key,
-                    feature_dim=result.feature_dim,
-                )
-            )
-        case TransferResult():
-            session.add(ResultRow(**about, encoder_id=job.encoder_id, strategy=result.strategy, content=_dump(result)))
-
-
-def _needed(artefact: Artefact | None, job: JobRow) -> Artefact:
-    if artefact is None:
-        raise ValueError(f"job {job.id} ({job.kind}) succeeded without naming the file that it made")
-    return artefact
 
 
 def _tell_state(session: Session, job: JobRow, message: str) -> None:
@@ -323,12 +364,6 @@ def _tell(session: Session, job: JobRow, kind: str, data: dict[str, Any]) -> Non
     session.flush()
     last = session.scalar(select(func.max(EventRow.seq)).where(EventRow.job_id == job.id)) or 0
     session.add(EventRow(job_id=job.id, seq=last + 1, epoch=job.epoch, kind=kind, data=data, at=now(session)))
-
-
-def _dump(model: BaseModel) -> dict[str, Any]:
-    # Through text, because only there NaN becomes null.
-    dumped: dict[str, Any] = json.loads(model.model_dump_json())
-    return dumped
 
 
 def _name_for(session: Session, submission: Submission) -> str:

@@ -14,8 +14,9 @@ class Timing:
         progress_s: Least pause between two writes of progress.
         sweep_s: Pause between two sweeps, and between two signs of life of a worker.
         backoff_s: Wait before the second, third, … attempt at a job that crashed; the last one repeats.
-        crashes_allowed: A job that crashes this often has failed.
-        stop_grace_s: From SIGTERM to SIGKILL for a job that a person cancelled.
+        crashes_allowed: A job that crashes this often without a new checkpoint has failed.
+        attempts_allowed: A job that was started this often and crashes has failed, whatever it saved.
+        stop_grace_s: From SIGTERM to SIGKILL for a job that a person paused or cancelled.
         drain_grace_s: The same when the worker itself is stopped; people wait for that.
         stall_s: A job that tells nothing for so long hangs and counts as crashed.
         restart_s: Pause between two starts of a runner that does not stay alive.
@@ -29,8 +30,9 @@ class Timing:
     sweep_s: float = 5.0
     backoff_s: tuple[float, ...] = (5.0, 30.0, 120.0)
     crashes_allowed: int = 3
-    stop_grace_s: float = 10.0
-    drain_grace_s: float = 2.0
+    attempts_allowed: int = 20
+    stop_grace_s: float = 30.0
+    drain_grace_s: float = 8.0
     stall_s: float = 1800.0
     restart_s: float = 5.0
     forget_worker_s: float = 86400.0

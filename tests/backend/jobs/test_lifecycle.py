@@ -23,18 +23,20 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 
 from backend.catalogue.engine import Catalogue, open_url
-from backend.catalogue.models import Base, EncoderRow, EventRow, JobRow
+from backend.catalogue.models import Base, CheckpointRow, EncoderRow, EventRow, JobRow
 from backend.jobs import store
-from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Released
+from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released
 from backend.jobs.states import MOVES, Desired, State
 from backend.jobs.store import Claim
 from backend.jobs.timing import Timing
-from simclr.events import Log, Progress
+from simclr.events import Checkpoint, Log, Progress
 from tests.backend.jobs.rows import PRETRAINED, add_dataset, submit
 
 TIMING = Timing(lease_s=30.0, backoff_s=(5.0, 30.0, 120.0))
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  where the many commits cost no disk; power cuts are not part of this test
-OUTCOMES: tuple[Outcome, ...] = (PRETRAINED, Failed("bad_input", "no"), Crashed("died"), Cancelled(), Released())
+OUTCOMES: tuple[Outcome, ...] = (
+    PRETRAINED, Failed("bad_input", "no"), Crashed("died"), Cancelled(), Paused(), Released(),
+)  # fmt: skip
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -108,6 +110,22 @@ class Lifecycle(RuleBasedStateMachine):
         with self.doors[1].writing() as session:
             store.request_cancel(session, job_id)
 
+    @rule(job_id=jobs)
+    def pause(self, job_id: str) -> None:
+        with self.doors[0].writing() as session:
+            store.request_pause(session, job_id)
+
+    @rule(job_id=jobs)
+    def resume(self, job_id: str) -> None:
+        with self.doors[1].writing() as session:
+            store.request_resume(session, job_id)
+
+    @rule(claim=claims, step=st.integers(1, 9))
+    def checkpoint(self, claim: Claim, step: int) -> None:
+        saved = Checkpoint(step=step, epoch=1, name=f"{step}.ckpt", sha256="ab", knn_accuracy=step / 10)
+        with self.doors[0].writing() as session:
+            assert store.progress(session, claim.job_id, claim.epoch, [saved], TIMING) == self.holds(claim)
+
     @rule(worker=st.integers(0, 1))
     def sweep(self, worker: int) -> None:
         alive = {job.id for job in self.rows() if job.lease_until is not None and job.lease_until >= self.moment}
@@ -143,6 +161,17 @@ class Lifecycle(RuleBasedStateMachine):
             assert (job.finished_at is not None) == state.is_terminal
             if state is State.CANCELLED:
                 assert job.desired == Desired.CANCEL or job.epoch > 0
+
+    @invariant()
+    def few_checkpoints_are_kept_and_none_is_from_the_future(self) -> None:
+        with self.doors[0].reading() as session:
+            checkpoints = session.scalars(select(CheckpointRow)).all()
+        for job in self.rows():
+            mine = [row for row in checkpoints if row.job_id == job.id]
+            assert len(mine) <= (1 if job.state == State.SUCCEEDED else 3)
+            assert all(
+                row.epoch <= job.epoch and row.key == f"jobs/{job.id}/{row.epoch}/{row.step}.ckpt" for row in mine
+            )
 
     @invariant()
     def events_are_one_gapless_story_with_at_most_one_end(self) -> None:

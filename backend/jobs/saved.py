@@ -1,0 +1,75 @@
+"""Checkpoints as the catalogue knows them: a file counts as one only once its row is committed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from backend.catalogue.engine import now
+from backend.catalogue.models import CheckpointRow, JobRow
+from simclr.events import Checkpoint
+
+NEWEST_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint that the catalogue knows: its path below the data folder, its digest, and the steps it holds."""
+
+    key: str
+    sha256: str
+    step: int
+
+
+def run_key(job_id: str, epoch: int) -> str:
+    """The folder of an attempt, below the data folder; nobody else writes there."""
+    return f"jobs/{job_id}/{epoch}"
+
+
+def saved_of(session: Session, job: JobRow) -> tuple[Saved, ...]:
+    """The newest first; a job without checkpoints has those of the job that it continues."""
+    for job_id in (job.id, job.continues):
+        if job_id is not None and (rows := _newest_first(session, job_id)):
+            return tuple(Saved(row.key, row.sha256, row.step) for row in rows)
+    return ()
+
+
+def saved_keys(session: Session, job_id: str) -> frozenset[str]:
+    """Keys of a job's own checkpoints; no other file of an attempt that did not succeed is of use."""
+    return frozenset(session.scalars(select(CheckpointRow.key).where(CheckpointRow.job_id == job_id)))
+
+
+def keep(session: Session, job: JobRow, event: Checkpoint) -> None:
+    """From here on the file is a checkpoint, and earlier crashes are forgiven. The newest two stay, and the best by k-NN."""
+    row = CheckpointRow(
+        job_id=job.id, step=event.step, epoch=job.epoch, passes=event.epoch, key=f"{run_key(job.id, job.epoch)}/{event.name}",
+        sha256=event.sha256, knn_accuracy=event.knn_accuracy, at=now(session),
+    )  # fmt: skip
+    session.merge(row)
+    session.flush()
+    job.crashes = 0
+    _forget_all_but(session, _newest_first(session, job.id), NEWEST_KEPT)
+
+
+def forget(session: Session, saved: Saved) -> None:
+    """A checkpoint whose file is damaged is none any more."""
+    session.execute(delete(CheckpointRow).where(CheckpointRow.key == saved.key))
+
+
+def keep_last(session: Session, job: JobRow) -> None:
+    """Of a job that succeeded only the last state is of use: for more epochs."""
+    _forget_all_but(session, _newest_first(session, job.id), 1, best_too=False)
+
+
+def _newest_first(session: Session, job_id: str) -> Sequence[CheckpointRow]:
+    return session.scalars(
+        select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(CheckpointRow.step.desc())
+    ).all()
+
+
+def _forget_all_but(session: Session, rows: Sequence[CheckpointRow], newest: int, *, best_too: bool = True) -> None:
+    best = max(rows, key=lambda row: -1.0 if row.knn_accuracy is None else row.knn_accuracy, default=None)
+    for row in rows[newest:]:
+        if row is not best or not best_too:
+            session.delete(row)
