@@ -110,6 +110,12 @@ PRETRAIN_PRESETS: tuple[Preset[PretrainConfig], ...] = (
         config=PretrainConfig(augment=AugmentConfig(grey_p=0.5)),
     ),
     Preset(
+        name="small-photos",
+        why="The same network with the views usual for small photographs: where the form starts.",
+        source=f"{SIMCLR}, A and B.9",
+        config=PretrainConfig(),
+    ),
+    Preset(
         name="coursework-xray",
         why="A large network on small grey images, a small batch, no schedule: the coursework this lab grew from.",
         source="a coursework on chest X-rays of 28 px",

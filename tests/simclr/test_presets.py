@@ -12,7 +12,7 @@ def test_the_presets_have_their_names() -> None:
         "simclr-cifar", "simclr-imagenet", "coursework-xray", "gentle", "crop-only", "colour-only", "none",
     ]  # fmt: skip
     assert [preset.name for preset in PRETRAIN_PRESETS] == [
-        "quick-cpu", "coursework-xray", "cifar10-solo-learn", "cifar10-solo-learn-file", "cifar10-fast",
+        "quick-cpu", "small-photos", "coursework-xray", "cifar10-solo-learn", "cifar10-solo-learn-file", "cifar10-fast",
     ]  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_options_go_over_a_preset() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(ValueError, match="no preset 'quick': choose quick-cpu, coursework-xray"):
+    with pytest.raises(ValueError, match="no preset 'quick': choose quick-cpu, small-photos, coursework-xray"):
         pretrain_preset("quick")
 
 

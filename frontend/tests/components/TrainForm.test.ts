@@ -49,7 +49,7 @@ describe('starting a pretraining', () => {
   it('starts from a preset, whose differences stand in the address, and sends it whole', async () => {
     const requests = answer(201, { id: '01job' });
     const picker = screen.getByLabelText<HTMLSelectElement>('Start from');
-    expect(picker.value).toBe('quick-cpu');
+    expect(picker.value).toBe('small-photos');
     await fireEvent.change(picker, { target: { value: 'coursework-xray' } });
     expect(location.search).toContain('encoder.architecture=resnet50');
     await waitFor(() => expect(picker.value).toBe('coursework-xray'));
