@@ -1,5 +1,6 @@
 """One attempt at a job, inside the process that exists for it: an order in, events and a result or a refusal out."""
 
+import resource
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,12 +15,14 @@ from simclr.runs import Run
 from worker.protocol import Exit, Finished, Message, Order, Refused
 
 Say = Callable[[Message], None]
+# Kilobytes on Linux, bytes on a Mac.
+RU_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def attempt(order: Order, say: Say, should_stop: ShouldStop) -> int:
     """Do the job and return the exit code; what went wrong is said, or printed with its traceback."""
     try:
-        say(Finished(result=perform(order, say, should_stop)))
+        say(Finished(result=perform(order, say, should_stop), peak_bytes=peak_bytes()))
     except Stopped:
         return Exit.STOPPED
     except OSError as error:
@@ -53,12 +56,21 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> PretrainResult
     dataset, run = open_dataset(order.dataset), Run(order.run)
     match order.kind:
         case Kind.PRETRAIN:
-            return pretrain(PretrainConfig.model_validate(order.config), dataset, run, emit, should_stop)
+            config = PretrainConfig.model_validate(order.config)
+            return pretrain(config, dataset, run, emit, should_stop, resume=order.resume)
         case Kind.TRANSFER:
-            config = transfer_config.validate_python(order.config)
-            return transfer(config, _encoder_of(order), dataset, run, emit, should_stop)
+            strategy = transfer_config.validate_python(order.config)
+            return transfer(strategy, _encoder_of(order), dataset, run, emit, should_stop)
         case Kind.EMBED:
             return embed(EmbedConfig.model_validate(order.config), _encoder_of(order), dataset, run, emit, should_stop)
+
+
+def peak_bytes() -> int:
+    """The most memory that this process held: on the GPU where it used one, else on the machine."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RU_MAXRSS_UNIT
 
 
 def _encoder_of(order: Order) -> Path:

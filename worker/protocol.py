@@ -32,13 +32,14 @@ class _Line(BaseModel):
 
 
 class Order(_Line):
-    """One job for the runner; all paths are absolute."""
+    """One job for the runner; all paths are absolute. ``resume`` is a checkpoint to go on from."""
 
     kind: Kind
     config: dict[str, Any]
     dataset: Path
     encoder: Path | None
     run: Path
+    resume: Path | None = None
 
 
 class Command(_Line):
@@ -56,10 +57,11 @@ class Ready(_Line):
 
 
 class Finished(_Line):
-    """The job is done and its run directory complete."""
+    """The job is done and its run directory complete. ``peak_bytes``: the most memory that it held."""
 
     kind: Literal["finished"] = "finished"
     result: Annotated[PretrainResult | TransferResult | EmbedResult, Field(discriminator="kind")]
+    peak_bytes: int | None = None
 
 
 class Refused(_Line):

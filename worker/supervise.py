@@ -1,7 +1,7 @@
 """Watches over one attempt at a job: keeps its lease, records what it tells, brings it the person's wish, and settles it."""
 
+import contextlib
 import logging
-import shutil
 import signal
 import threading
 import time
@@ -11,12 +11,13 @@ from sqlalchemy.exc import OperationalError
 
 from backend.catalogue.engine import Catalogue
 from backend.jobs import store
-from backend.jobs.outcomes import Artefact, Cancelled, Crashed, Failed, Outcome, Released, Succeeded
+from backend.jobs.outcomes import Artefact, Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
+from backend.jobs.saved import run_key, saved_keys
 from backend.jobs.states import Desired
 from backend.jobs.store import Claim
 from backend.jobs.timing import Timing
 from simclr.encoder_file import read_encoder_file
-from simclr.events import Evaluation, Log, Progress
+from simclr.events import Checkpoint, Evaluation, Log, Progress
 from simclr.results import EmbedResult, PretrainResult, TransferResult
 from simclr.runs import Run, sha256_of
 from worker.protocol import Exited, Finished, Message, Order, Refused
@@ -44,13 +45,16 @@ class Attempt:
         self._data_folder = data_folder
         self._timing = timing
         self._reporter = Reporter(catalogue, claim.job_id, claim.epoch, timing)
-        self._key = f"jobs/{claim.job_id}/{claim.epoch}"
+        self._key = run_key(claim.job_id, claim.epoch)
         self._run = Run(data_folder / self._key)
         started = time.monotonic()
         self._heard_at = self._leased_at = self._watched_at = started
         self._kill_at = float("inf")
         self._is_fenced = False
-        self._is_cancelled = False
+        self._asked: Desired = Desired.RUN
+        self._saved: set[Path] = set()
+        self._has_saved = False  # since files were tidied up
+        self._peak_bytes: int | None = None
         self._is_drained = False
         self._is_stalled = False
         self._result: PretrainResult | TransferResult | EmbedResult | None = None
@@ -58,8 +62,9 @@ class Attempt:
 
     def run(self, draining: threading.Event) -> bool:
         """Do the job; False when it was taken from us meanwhile, and is another worker's now."""
-        self._clear_earlier_attempts()
-        self._runner.run(self._order())
+        resume = self._first_good_checkpoint()
+        self._clear()
+        self._runner.run(self._order(resume))
         try:
             status = self._watch(draining)
         except BaseException:
@@ -69,12 +74,11 @@ class Attempt:
             log.warning(
                 "Job %s was taken from this worker; its attempt %d is void.", self._claim.job_id, self._claim.epoch
             )
-            self._discard()
             return False
         outcome = self._outcome(status)
         is_settled = self._settle(outcome)
-        if not (is_settled and isinstance(outcome, Succeeded)):
-            self._discard()
+        if is_settled:
+            self._clear(this_attempt_too=not isinstance(outcome, Succeeded))
         return is_settled
 
     def _watch(self, draining: threading.Event) -> int | None:
@@ -101,10 +105,13 @@ class Attempt:
     def _hear(self, message: Message) -> None:
         self._heard_at = time.monotonic()
         match message:
-            case Log() | Progress() | Evaluation():
+            case Log() | Progress() | Evaluation() | Checkpoint():
                 self._reporter.tell(message)
-            case Finished(result=result):
-                self._result = result
+                if isinstance(message, Checkpoint):
+                    self._saved.add(self._run.path / message.name)
+                    self._has_saved = True
+            case Finished(result=result, peak_bytes=peak_bytes):
+                self._result, self._peak_bytes = result, peak_bytes
             case Refused():
                 self._refusal = message
 
@@ -114,6 +121,9 @@ class Attempt:
         if self._reporter.is_due:
             self._is_fenced |= not self._reporter.write()
             self._leased_at = time.monotonic()
+            if self._has_saved and not self._is_fenced:
+                self._has_saved = False
+                self._clear()
         if moment - self._leased_at >= self._timing.renew_s:
             with self._catalogue.writing() as session:
                 wanted = store.renew(session, self._claim.job_id, self._claim.epoch, self._timing)
@@ -125,8 +135,8 @@ class Attempt:
             return
         self._watched_at = time.monotonic()
         self._is_fenced |= wanted is None
-        if wanted is Desired.CANCEL and not self._is_cancelled:
-            self._is_cancelled = True
+        if wanted not in (None, Desired.RUN) and self._asked is Desired.RUN:
+            self._asked = wanted
             self._stop(self._timing.stop_grace_s)
 
     def _mind_the_clock(self) -> None:
@@ -147,11 +157,13 @@ class Attempt:
     def _outcome(self, status: int | None) -> Outcome:
         if self._result is not None and status == 0:
             try:
-                return Succeeded(self._result, self._artefact(self._result))
+                return Succeeded(self._result, self._artefact(self._result), self._peak_bytes)
             except (OSError, ValueError) as error:
                 return Crashed(f"The job finished but what it made cannot be read: {error}")
-        if self._is_cancelled:
+        if self._asked is Desired.CANCEL:
             return Cancelled()
+        if self._asked is Desired.PAUSE:
+            return Paused()
         if self._is_drained:
             return Released()
         if self._refusal is not None:
@@ -199,7 +211,20 @@ class Attempt:
                     return False
                 time.sleep(TICK_S)
 
-    def _order(self) -> Order:
+    def _first_good_checkpoint(self) -> Path | None:
+        """The newest one whose file is what was written; damaged ones are forgotten."""
+        for saved in self._claim.saved:
+            path = self._data_folder / saved.key
+            try:
+                if sha256_of(path) == saved.sha256:
+                    return path
+            except OSError as error:
+                log.warning("A checkpoint of job %s cannot be read: %s", self._claim.job_id, error)
+            with self._catalogue.writing() as session:
+                store.forget_damaged(session, self._claim.job_id, self._claim.epoch, saved, self._timing)
+        return None
+
+    def _order(self, resume: Path | None) -> Order:
         encoder = self._claim.encoder_key
         return Order(
             kind=self._claim.kind,
@@ -207,11 +232,20 @@ class Attempt:
             dataset=self._data_folder / self._claim.dataset_key,
             encoder=self._data_folder / encoder if encoder is not None else None,
             run=self._run.path,
+            resume=resume,
         )
 
-    def _clear_earlier_attempts(self) -> None:
-        """Files of attempts that did not succeed are of no use; only a success is recorded by its key."""
-        shutil.rmtree(self._run.path.parent, ignore_errors=True)
-
-    def _discard(self) -> None:
-        shutil.rmtree(self._run.path, ignore_errors=True)
+    def _clear(self, *, this_attempt_too: bool = False) -> None:
+        """Remove what attempts at this job left and no row names. Of this one only checkpoints that are forgotten by now."""
+        try:
+            with self._catalogue.reading() as session:
+                known = {self._data_folder / key for key in saved_keys(session, self._claim.job_id)}
+        except OperationalError as error:
+            log.warning("Files of job %s are tidied up later: %s", self._claim.job_id, error)
+            return
+        for path in set(self._run.path.parent.glob("*/*")) - known:
+            if this_attempt_too or path.parent != self._run.path or path in self._saved:
+                path.unlink(missing_ok=True)
+        for folder in self._run.path.parent.glob("*"):
+            with contextlib.suppress(OSError):  # it is not empty
+                folder.rmdir()

@@ -14,7 +14,7 @@ from backend.catalogue import queries
 from backend.catalogue.models import EventRow
 from backend.deps import Lab, LabDep
 from backend.jobs.states import State
-from simclr.events import Evaluation, Log, Progress
+from simclr.events import Checkpoint, Evaluation, Log, Progress
 
 router = APIRouter(tags=["jobs"])
 
@@ -49,8 +49,13 @@ class EvaluationEvent(Evaluation):
     at: float
 
 
+class CheckpointEvent(Checkpoint):
+    seq: int
+    at: float
+
+
 # What the data lines of a job's stream hold; the stream's event name is ``kind`` and its id ``seq``.
-STREAMED_EVENTS = (StateEvent, LogEvent, ProgressEvent, EvaluationEvent)
+STREAMED_EVENTS = (StateEvent, LogEvent, ProgressEvent, EvaluationEvent, CheckpointEvent)
 
 
 def followed_job(job_id: RowId, lab: LabDep) -> str:

@@ -1,6 +1,6 @@
 """Jobs: submitting, watching and stopping them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Header, Query, Response
@@ -11,11 +11,13 @@ from backend.api.checks import check_job
 from backend.api.fields import Name, RowId
 from backend.api.rows import dataset_row, encoder_row, job_row
 from backend.catalogue import queries
+from backend.catalogue.engine import now
 from backend.catalogue.models import JobRow
-from backend.deps import LabDep
+from backend.deps import Lab, LabDep
 from backend.errors import ApiError
-from backend.jobs import store
-from backend.jobs.states import Desired, Kind, State
+from backend.jobs import estimates, store
+from backend.jobs.presence import SEEN_S
+from backend.jobs.states import Desired, Kind, Lane, State
 from simclr.config import EmbedConfig, PretrainConfig, TransferConfig
 from simclr.datasets import DatasetInfo
 from simclr.events import Progress
@@ -24,27 +26,30 @@ from simclr.results import EmbedResult, PretrainResult, TransferResult
 router = APIRouter(tags=["jobs"])
 
 
-class PretrainJobIn(BaseModel):
-    kind: Literal["pretrain"]
+class _JobIn(BaseModel):
+    """``submitter`` is whoever asks, by any name: those who wait take turns. Higher ``priority`` comes first."""
+
     dataset_id: RowId
-    config: PretrainConfig
     name: Name | None = None
+    submitter: Name | None = None
+    priority: Annotated[int, Field(ge=-1, le=1)] | None = None
 
 
-class TransferJobIn(BaseModel):
+class PretrainJobIn(_JobIn):
+    kind: Literal["pretrain"]
+    config: PretrainConfig
+
+
+class TransferJobIn(_JobIn):
     kind: Literal["transfer"]
-    dataset_id: RowId
     encoder_id: RowId
     config: TransferConfig
-    name: Name | None = None
 
 
-class EmbedJobIn(BaseModel):
+class EmbedJobIn(_JobIn):
     kind: Literal["embed"]
-    dataset_id: RowId
     encoder_id: RowId
     config: EmbedConfig = EmbedConfig()
-    name: Name | None = None
 
 
 JobIn = Annotated[PretrainJobIn | TransferJobIn | EmbedJobIn, Field(discriminator="kind")]
@@ -57,7 +62,11 @@ class JobErrorOut(BaseModel):
 
 
 class JobOut(BaseModel):
-    """A job as it stands. ``desired`` is what a person wants; ``state`` follows it."""
+    """A job as it stands. ``desired`` is what a person wants; ``state`` follows it.
+
+    ``position`` in the queue counts from 1; ``starts_in_s`` and ``predicted_s`` are null without a precedent. ``spent_s`` are
+    seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
+    """
 
     id: str
     kind: Kind
@@ -71,6 +80,16 @@ class JobOut(BaseModel):
     result: Result | None
     error: JobErrorOut | None
     crashes: int
+    lane: Lane
+    priority: int
+    submitter: str
+    continues: str | None
+    position: int | None
+    starts_in_s: float | None
+    predicted_s: float | None
+    spent_s: float
+    peak_bytes: int | None
+    saved_step: int | None
     created_at: float
     started_at: float | None
     finished_at: float | None
@@ -79,6 +98,21 @@ class JobOut(BaseModel):
 
 class JobsOut(BaseModel):
     items: list[JobOut]
+
+
+class AgainIn(BaseModel):
+    """``epochs``: as many in all, more than the job had; without it the job is tried again as it was."""
+
+    epochs: Annotated[int, Field(ge=2, le=1000)] | None = None
+
+
+class EstimateOut(BaseModel):
+    """``jobs`` like it were looked at; ``waiting`` jobs are in the queue already."""
+
+    seconds: float | None
+    peak_bytes: int | None
+    jobs: int
+    waiting: int
 
 
 class JobsQuery(BaseModel):
@@ -133,18 +167,122 @@ def cancel_job(job_id: RowId, lab: LabDep) -> JobOut:
         return _jobs_out(session, [job])[0]
 
 
+@router.post("/jobs/{job_id}/pause")
+def pause_job(job_id: RowId, lab: LabDep) -> JobOut:
+    """Let a job stop at its next step and keep what it has computed; 409 when it has ended or is being cancelled."""
+    return _ask(lab, job_id, store.request_pause, "cannot be paused")
+
+
+@router.post("/jobs/{job_id}/resume")
+def resume_job(job_id: RowId, after: BackgroundTasks, lab: LabDep) -> JobOut:
+    """Let a paused job run on; 409 when nobody paused it."""
+    resumed = _ask(lab, job_id, store.request_resume, "is not paused, so it cannot be resumed")
+    after.add_task(lab.bell.ring)
+    return resumed
+
+
+@router.post(
+    "/jobs/{job_id}/again",
+    status_code=201,
+    responses={200: {"model": JobOut, "description": "This key was used: its job."}},
+)
+def run_again(
+    job_id: RowId,
+    body: AgainIn,
+    after: BackgroundTasks,
+    response: Response,
+    lab: LabDep,
+    idempotency_key: IdempotencyKey = None,
+) -> JobOut:
+    """A new job that goes on where this one ended, with more epochs if asked; 409 while it has not ended."""
+    with lab.catalogue.writing() as session:
+        known = queries.job_with_key(session, idempotency_key) if idempotency_key else None
+        job = known or _again(session, job_row(session, job_id), body, idempotency_key)
+        submitted = _jobs_out(session, [job])[0]
+    if known:
+        response.status_code = 200
+    else:
+        after.add_task(lab.bell.ring)
+    return submitted
+
+
+@router.post("/jobs/estimate")
+def estimate_job(body: JobIn, lab: LabDep) -> EstimateOut:
+    """What like jobs took here, and how long the queue is; null where there was none."""
+    with lab.catalogue.reading() as session:
+        dataset = dataset_row(session, body.dataset_id)
+        found = estimates.estimate(session, Kind(body.kind), body.config.model_dump(mode="json"), dataset)
+        waiting = estimates.places(session, _slots(session))
+        last = max(waiting.values(), key=lambda place: place.position, default=None)
+        return EstimateOut(
+            seconds=found.seconds, peak_bytes=found.peak_bytes, jobs=found.jobs, waiting=last.position if last else 0
+        )
+
+
+def _ask(lab: Lab, job_id: str, request: Callable[[Session, str], bool], refusal: str) -> JobOut:
+    with lab.catalogue.writing() as session:
+        job = job_row(session, job_id)
+        if not request(session, job_id):
+            raise ApiError(409, "not_possible_now", f"{job.name} ({job.state}) {refusal}.")
+        session.refresh(job)
+        return _jobs_out(session, [job])[0]
+
+
+def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> JobRow:
+    if not State(job.state).is_terminal:
+        raise ApiError(
+            409, "not_possible_now", f"{job.name} ({job.state}) has not ended: resume it, or wait for its end."
+        )
+    config = job.config
+    if body.epochs is not None:
+        known = config.get("epochs")
+        if job.kind != Kind.PRETRAIN or known is None:
+            raise ApiError(422, "no_epochs", f"{job.name} is no pretraining, so it cannot go on for more epochs.")
+        if body.epochs <= known:
+            raise ApiError(422, "too_few_epochs", f"epochs is {body.epochs}, but {job.name} had {known}: ask for more.")
+        config = PretrainConfig.model_validate(config | {"epochs": body.epochs}).model_dump(mode="json")
+    elif job.state == State.SUCCEEDED:
+        raise ApiError(409, "not_possible_now", f"{job.name} is done: give more epochs, or submit a changed copy.")
+    dataset = dataset_row(session, job.dataset_id)
+    submission = store.Submission(
+        kind=Kind(job.kind),
+        dataset_id=job.dataset_id,
+        config=config,
+        encoder_id=job.encoder_id,
+        name=job.name,
+        idempotency_key=key,
+        priority=job.priority,
+        submitter=job.submitter,
+        continues=job.id,
+        predicted_s=estimates.estimate(session, Kind(job.kind), config, dataset).seconds,
+    )
+    return _queue(session, submission)
+
+
+def _slots(session: Session) -> int:
+    return len(queries.workers_seen_since(session, now(session) - SEEN_S))
+
+
 def _submit(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, key: str | None) -> JobRow:
     dataset = dataset_row(session, body.dataset_id)
     encoder = None if isinstance(body, PretrainJobIn) else encoder_row(session, body.encoder_id)
     check_job(body.config, DatasetInfo.model_validate(dataset.info), dataset.name, encoder)
+    config = body.config.model_dump(mode="json")
     submission = store.Submission(
         kind=Kind(body.kind),
         dataset_id=dataset.id,
-        config=body.config.model_dump(mode="json"),
+        config=config,
         encoder_id=encoder.id if encoder else None,
         name=body.name,
         idempotency_key=key,
+        priority=body.priority or 0,
+        submitter=body.submitter or "",
+        predicted_s=estimates.estimate(session, Kind(body.kind), config, dataset).seconds,
     )
+    return _queue(session, submission)
+
+
+def _queue(session: Session, submission: store.Submission) -> JobRow:
     try:
         return store.submit(session, submission)
     except store.QueueFull as full:
@@ -152,11 +290,24 @@ def _submit(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, 
 
 
 def _jobs_out(session: Session, rows: Sequence[JobRow]) -> list[JobOut]:
-    made = queries.encoders_made_by(session, [row.id for row in rows])
-    return [_job_out(row, made.get(row.id)) for row in rows]
+    ids = [row.id for row in rows]
+    made, steps = queries.encoders_made_by(session, ids), queries.last_steps(session, ids)
+    waiting = any(row.state == State.QUEUED for row in rows)
+    places = estimates.places(session, _slots(session)) if waiting else {}
+    return [_job_out(row, made.get(row.id), steps.get(row.id), places.get(row.id)) for row in rows]
 
 
-def _job_out(row: JobRow, produced_encoder_id: str | None) -> JobOut:
-    error = {"code": row.error_code, "message": row.error_message} if row.error_code else None
+def _job_out(
+    row: JobRow, produced_encoder_id: str | None, saved_step: int | None, place: estimates.Place | None
+) -> JobOut:
     columns = {name: getattr(row, name) for name in JobOut.model_fields.keys() & JobRow.__table__.columns.keys()}
-    return JobOut.model_validate({**columns, "error": error, "produced_encoder_id": produced_encoder_id})
+    return JobOut.model_validate(
+        {
+            **columns,
+            "error": {"code": row.error_code, "message": row.error_message} if row.error_code else None,
+            "produced_encoder_id": produced_encoder_id,
+            "saved_step": saved_step,
+            "position": place.position if place else None,
+            "starts_in_s": place.starts_in_s if place else None,
+        }
+    )

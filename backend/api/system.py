@@ -6,12 +6,11 @@ from pydantic import BaseModel
 from backend.catalogue import queries
 from backend.catalogue.engine import now
 from backend.deps import LabDep
+from backend.jobs.presence import SEEN_S
 from backend.jobs.states import State
 from simclr import __version__
 
 router = APIRouter(tags=["system"])
-
-SEEN_S = 30.0
 
 
 class QueueOut(BaseModel):

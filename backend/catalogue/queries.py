@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.catalogue.models import BankRow, DatasetRow, EncoderRow, EventRow, JobRow, ResultRow, WorkerRow
+from backend.catalogue.models import (
+    BankRow,
+    CheckpointRow,
+    DatasetRow,
+    EncoderRow,
+    EventRow,
+    JobRow,
+    ResultRow,
+    WorkerRow,
+)
 
 
 def datasets(session: Session) -> Sequence[DatasetRow]:
@@ -40,6 +49,16 @@ def encoders_made_by(session: Session, job_ids: Iterable[str]) -> dict[str, str]
     wanted = list(job_ids)
     rows = session.execute(select(EncoderRow.job_id, EncoderRow.id).where(EncoderRow.job_id.in_(wanted)))
     return {job_id: encoder_id for job_id, encoder_id in rows if job_id is not None}
+
+
+def last_steps(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
+    """The step of the newest checkpoint by job id, for the jobs among ``job_ids`` that have one."""
+    statement = (
+        select(CheckpointRow.job_id, func.max(CheckpointRow.step))
+        .where(CheckpointRow.job_id.in_(list(job_ids)))
+        .group_by(CheckpointRow.job_id)
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def embedded_datasets(session: Session) -> dict[str, list[str]]:

@@ -9,6 +9,8 @@ from backend.catalogue.engine import now
 from backend.catalogue.models import WorkerRow
 from backend.jobs.timing import Timing
 
+SEEN_S = 30.0  # a worker that has said so within this time is alive
+
 
 @dataclass(frozen=True)
 class Presence:

@@ -16,13 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.catalogue.engine import now, open_catalogue
 from backend.catalogue.queries import workers_seen_since
+from backend.jobs.presence import SEEN_S
 from backend.lab.configuration import load_settings
 from backend.lab.errors import LabError
 from backend.lab.launcher import WARN_BELOW_MIB, address_of, without_password
 from backend.lab.ownership import is_held, read_note
 from backend.settings import Settings
 
-SEEN_S = 30.0
 MARKS = {"well": "[green]ok[/]  ", "idle": "[dim]–[/]   ", "ill": "[red]fix[/] "}
 PROBE = """
 import json, torch

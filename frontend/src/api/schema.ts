@@ -252,6 +252,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate Job
+         * @description What like jobs took here, and how long the queue is; null where there was none.
+         */
+        post: operations["estimate_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}": {
         parameters: {
             query?: never;
@@ -266,6 +286,26 @@ export interface paths {
         get: operations["read_job"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run Again
+         * @description A new job that goes on where this one ended, with more epochs if asked; 409 while it has not ended.
+         */
+        post: operations["run_again"];
         delete?: never;
         options?: never;
         head?: never;
@@ -306,6 +346,46 @@ export interface paths {
         get: operations["stream_events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Job
+         * @description Let a job stop at its next step and keep what it has computed; 409 when it has ended or is being cancelled.
+         */
+        post: operations["pause_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Job
+         * @description Let a paused job run on; 409 when nobody paused it.
+         */
+        post: operations["resume_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -424,6 +504,14 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AgainIn
+         * @description ``epochs``: as many in all, more than the job had; without it the job is tried again as it was.
+         */
+        AgainIn: {
+            /** Epochs */
+            epochs?: number | null;
+        };
         /** ArchitectureOut */
         ArchitectureOut: {
             /** Architecture */
@@ -604,6 +692,32 @@ export interface components {
              */
             source: "digits" | "patterns";
         };
+        /** CheckpointEvent */
+        CheckpointEvent: {
+            /** At */
+            at: number;
+            /** Epoch */
+            epoch: number;
+            /**
+             * Kind
+             * @default checkpoint
+             * @constant
+             */
+            kind: "checkpoint";
+            /**
+             * Knn Accuracy
+             * @default null
+             */
+            knn_accuracy: number | null;
+            /** Name */
+            name: string;
+            /** Seq */
+            seq: number;
+            /** Sha256 */
+            sha256: string;
+            /** Step */
+            step: number;
+        };
         /**
          * ConfigsOut
          * @description JSON schemas; a property carries its description, default, limits, ``unit``, ``source`` and ``basic``.
@@ -708,6 +822,10 @@ export interface components {
             kind: "embed";
             /** Name */
             name?: string | null;
+            /** Priority */
+            priority?: number | null;
+            /** Submitter */
+            submitter?: string | null;
         };
         /**
          * EmbedResult
@@ -807,6 +925,20 @@ export interface components {
          */
         ErrorOut: {
             error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * EstimateOut
+         * @description ``jobs`` like it were looked at; ``waiting`` jobs are in the queue already.
+         */
+        EstimateOut: {
+            /** Jobs */
+            jobs: number;
+            /** Peak Bytes */
+            peak_bytes: number | null;
+            /** Seconds */
+            seconds: number | null;
+            /** Waiting */
+            waiting: number;
         };
         /** EvaluationEvent */
         EvaluationEvent: {
@@ -1052,12 +1184,17 @@ export interface components {
         /**
          * JobOut
          * @description A job as it stands. ``desired`` is what a person wants; ``state`` follows it.
+         *
+         *     ``position`` in the queue counts from 1; ``starts_in_s`` and ``predicted_s`` are null without a precedent. ``spent_s`` are
+         *     seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
          */
         JobOut: {
             /** Config */
             config: {
                 [key: string]: unknown;
             };
+            /** Continues */
+            continues: string | null;
             /** Crashes */
             crashes: number;
             /** Created At */
@@ -1073,16 +1210,33 @@ export interface components {
             /** Id */
             id: string;
             kind: components["schemas"]["Kind"];
+            lane: components["schemas"]["Lane"];
             /** Name */
             name: string;
+            /** Peak Bytes */
+            peak_bytes: number | null;
+            /** Position */
+            position: number | null;
+            /** Predicted S */
+            predicted_s: number | null;
+            /** Priority */
+            priority: number;
             /** Produced Encoder Id */
             produced_encoder_id: string | null;
             progress: components["schemas"]["Progress"] | null;
             /** Result */
             result: (components["schemas"]["PretrainResult"] | components["schemas"]["TransferResult"] | components["schemas"]["EmbedResult"]) | null;
+            /** Saved Step */
+            saved_step: number | null;
+            /** Spent S */
+            spent_s: number;
             /** Started At */
             started_at: number | null;
+            /** Starts In S */
+            starts_in_s: number | null;
             state: components["schemas"]["State"];
+            /** Submitter */
+            submitter: string;
         };
         /** JobsOut */
         JobsOut: {
@@ -1117,6 +1271,12 @@ export interface components {
              */
             temperature: number;
         };
+        /**
+         * Lane
+         * @description Long and short jobs wait in queues of their own, so that a worker can be kept for the short ones.
+         * @enum {string}
+         */
+        Lane: "long" | "short";
         /**
          * LinearProbeConfig
          * @description Logistic regression on frozen features, to convergence: deterministic; its L2 strength is chosen on validation.
@@ -1440,6 +1600,10 @@ export interface components {
             kind: "pretrain";
             /** Name */
             name?: string | null;
+            /** Priority */
+            priority?: number | null;
+            /** Submitter */
+            submitter?: string | null;
         };
         /**
          * PretrainResult
@@ -1777,6 +1941,10 @@ export interface components {
             kind: "transfer";
             /** Name */
             name?: string | null;
+            /** Priority */
+            priority?: number | null;
+            /** Submitter */
+            submitter?: string | null;
         };
         /**
          * TransferResult
@@ -2467,6 +2635,48 @@ export interface operations {
             };
         };
     };
+    estimate_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PretrainJobIn"] | components["schemas"]["TransferJobIn"] | components["schemas"]["EmbedJobIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     read_job: {
         parameters: {
             query?: never;
@@ -2481,6 +2691,62 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    run_again: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgainIn"];
+            };
+        };
+        responses: {
+            /** @description This key was used: its job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2570,6 +2836,88 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    pause_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    resume_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             /** @description Client Error */
