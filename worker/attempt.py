@@ -51,16 +51,19 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> PretrainResult
     # The runner has loaded these before; naming them here keeps its first lines, and tests of them, free of torch.
     from simclr.embed import embed
     from simclr.pretrain import pretrain
+    from simclr.resume import Cadence
     from simclr.transfer import transfer
 
     dataset, run = open_dataset(order.dataset), Run(order.run)
+    cadence = Cadence(order.checkpoint_epoch_s, order.checkpoint_most_s)
     match order.kind:
         case Kind.PRETRAIN:
             config = PretrainConfig.model_validate(order.config)
-            return pretrain(config, dataset, run, emit, should_stop, resume=order.resume)
+            return pretrain(config, dataset, run, emit, should_stop, resume=order.resume, cadence=cadence)
         case Kind.TRANSFER:
             strategy = transfer_config.validate_python(order.config)
-            return transfer(strategy, _encoder_of(order), dataset, run, emit, should_stop)
+            encoder = _encoder_of(order)
+            return transfer(strategy, encoder, dataset, run, emit, should_stop, resume=order.resume, cadence=cadence)
         case Kind.EMBED:
             return embed(EmbedConfig.model_validate(order.config), _encoder_of(order), dataset, run, emit, should_stop)
 

@@ -32,7 +32,10 @@ class _Line(BaseModel):
 
 
 class Order(_Line):
-    """One job for the runner; all paths are absolute. ``resume`` is a checkpoint to go on from."""
+    """One job for the runner; all paths are absolute. ``resume`` is a checkpoint to go on from.
+
+    ``checkpoint_epoch_s`` and ``checkpoint_most_s`` are as in ``backend.jobs.timing``.
+    """
 
     kind: Kind
     config: dict[str, Any]
@@ -40,6 +43,8 @@ class Order(_Line):
     encoder: Path | None
     run: Path
     resume: Path | None = None
+    checkpoint_epoch_s: float = 60.0
+    checkpoint_most_s: float = 300.0
 
 
 class Command(_Line):

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from backend.catalogue.engine import Catalogue
 from backend.jobs import store
 from backend.jobs.outcomes import Artefact, Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
-from backend.jobs.saved import run_key, saved_keys
+from backend.jobs.saved import in_use, run_key
 from backend.jobs.states import Desired
 from backend.jobs.store import Claim
 from backend.jobs.timing import Timing
@@ -70,15 +70,12 @@ class Attempt:
         except BaseException:
             self._runner.close()  # nobody watches the job any more; the slot starts another runner
             raise
-        if self._is_fenced:
+        is_settled = not self._is_fenced and self._settle(self._outcome(status))
+        if not is_settled:
             log.warning(
                 "Job %s was taken from this worker; its attempt %d is void.", self._claim.job_id, self._claim.epoch
             )
-            return False
-        outcome = self._outcome(status)
-        is_settled = self._settle(outcome)
-        if is_settled:
-            self._clear(this_attempt_too=not isinstance(outcome, Succeeded))
+        self._clear()
         return is_settled
 
     def _watch(self, draining: threading.Event) -> int | None:
@@ -233,19 +230,27 @@ class Attempt:
             encoder=self._data_folder / encoder if encoder is not None else None,
             run=self._run.path,
             resume=resume,
+            checkpoint_epoch_s=self._timing.checkpoint_epoch_s,
+            checkpoint_most_s=self._timing.checkpoint_most_s,
         )
 
-    def _clear(self, *, this_attempt_too: bool = False) -> None:
-        """Remove what attempts at this job left and no row names. Of this one only checkpoints that are forgotten by now."""
+    def _clear(self) -> None:
+        """Remove what this attempt and those before it left and nobody needs. Later ones belong to other workers."""
         try:
             with self._catalogue.reading() as session:
-                known = {self._data_folder / key for key in saved_keys(session, self._claim.job_id)}
+                needed = in_use(session, self._claim.job_id)
         except OperationalError as error:
             log.warning("Files of job %s are tidied up later: %s", self._claim.job_id, error)
             return
-        for path in set(self._run.path.parent.glob("*/*")) - known:
-            if this_attempt_too or path.parent != self._run.path or path in self._saved:
-                path.unlink(missing_ok=True)
+        files = {self._data_folder / key for key in needed.files}
         for folder in self._run.path.parent.glob("*"):
+            if int(folder.name) > self._claim.epoch:
+                continue
+            is_needed = folder == (self._data_folder / needed.folder if needed.folder is not None else None)
+            with contextlib.suppress(FileNotFoundError):  # another worker tidies up as well
+                for path in set(folder.iterdir()) - files:
+                    # Of a folder in use only checkpoints go, those that are forgotten by now.
+                    if not is_needed or path in self._saved:
+                        path.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()

@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
 from backend.catalogue.models import CheckpointRow, JobRow
+from backend.jobs.states import State
 from simclr.events import Checkpoint
+from simclr.runs import LAST_GOOD
 
 NEWEST_KEPT = 2
 
@@ -35,9 +37,24 @@ def saved_of(session: Session, job: JobRow) -> tuple[Saved, ...]:
     return ()
 
 
-def saved_keys(session: Session, job_id: str) -> frozenset[str]:
-    """Keys of a job's own checkpoints; no other file of an attempt that did not succeed is of use."""
-    return frozenset(session.scalars(select(CheckpointRow.key).where(CheckpointRow.job_id == job_id)))
+@dataclass(frozen=True)
+class InUse:
+    """What has a meaning of all that a job's attempts wrote: single files, and the folder of one attempt as a whole."""
+
+    files: frozenset[str]
+    folder: str | None
+
+
+def in_use(session: Session, job_id: str) -> InUse:
+    """Keys of the checkpoints, and of the folder in which the job runs or has succeeded."""
+    files = set(session.scalars(select(CheckpointRow.key).where(CheckpointRow.job_id == job_id)))
+    job = session.get(JobRow, job_id)
+    if job is None:
+        return InUse(frozenset(files), None)
+    folder = run_key(job.id, job.epoch)
+    if job.state == State.FAILED:
+        files.add(f"{folder}/{LAST_GOOD}")  # which the message of a training that diverged names
+    return InUse(frozenset(files), folder if job.state in (State.RUNNING, State.SUCCEEDED) else None)
 
 
 def keep(session: Session, job: JobRow, event: Checkpoint) -> None:

@@ -20,6 +20,8 @@ class Timing:
         drain_grace_s: The same when the worker itself is stopped; people wait for that.
         stall_s: A job that tells nothing for so long hangs and counts as crashed.
         restart_s: Pause between two starts of a runner that does not stay alive.
+        checkpoint_epoch_s: Least pause between two checkpoints at an epoch's end.
+        checkpoint_most_s: A training writes one in the middle of an epoch when the last is so long ago.
         forget_worker_s: After so long a silence a worker's row is removed.
     """
 
@@ -35,6 +37,8 @@ class Timing:
     drain_grace_s: float = 8.0
     stall_s: float = 1800.0
     restart_s: float = 5.0
+    checkpoint_epoch_s: float = 60.0
+    checkpoint_most_s: float = 300.0
     forget_worker_s: float = 86400.0
 
     def backoff_after(self, crashes: int) -> float:

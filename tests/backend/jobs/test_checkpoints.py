@@ -6,7 +6,7 @@ from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue
 from backend.jobs import store
 from backend.jobs.outcomes import Cancelled, Crashed, Paused, Released
-from backend.jobs.saved import saved_keys
+from backend.jobs.saved import in_use
 from backend.jobs.states import Desired, Kind, Lane, State
 from backend.jobs.store import Claim
 from backend.jobs.timing import Timing
@@ -55,10 +55,10 @@ def test_the_newest_two_are_kept_and_the_best(catalogue: Catalogue, dataset_id: 
     for step, knn in ((1, 0.2), (2, 0.9), (3, None), (4, 0.5), (5, 0.4)):
         save(catalogue, claimed, step, knn)
     with catalogue.reading() as session:
-        assert saved_keys(session, job_id) == {f"jobs/{job_id}/1/{step}.ckpt" for step in (2, 4, 5)}
+        assert in_use(session, job_id).files == {f"jobs/{job_id}/1/{step}.ckpt" for step in (2, 4, 5)}
     settle(catalogue, claimed, PRETRAINED)
     with catalogue.reading() as session:
-        assert saved_keys(session, job_id) == {f"jobs/{job_id}/1/5.ckpt"}
+        assert in_use(session, job_id).files == {f"jobs/{job_id}/1/5.ckpt"}
 
 
 def test_a_damaged_checkpoint_is_none(catalogue: Catalogue, dataset_id: str) -> None:
