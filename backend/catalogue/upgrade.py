@@ -22,12 +22,17 @@ def upgrade(engine: Engine) -> None:
     Raises:
         CatalogueTooNew: the tables are at a version that this code does not know.
     """
-    with engine.connect() as connection:
-        if _version(connection) == HEAD:
-            return
+    if is_current(engine):
+        return
     with _alone(engine), engine.begin() as connection:
         if _version(connection) != HEAD:
             _migrate(connection)
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the tables are those that this code knows."""
+    with engine.connect() as connection:
+        return _version(connection) == HEAD
 
 
 def _version(connection: Connection) -> str | None:

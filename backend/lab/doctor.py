@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -14,8 +15,10 @@ import redis
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.catalogue.engine import now, open_catalogue
+from backend.catalogue.engine import Catalogue, now, open_catalogue
 from backend.catalogue.queries import workers_seen_since
+from backend.catalogue.upgrade import is_current
+from backend.jobs.invariants import violations
 from backend.jobs.presence import SEEN_S
 from backend.lab.configuration import load_settings
 from backend.lab.errors import LabError
@@ -24,6 +27,7 @@ from backend.lab.ownership import is_held, read_note
 from backend.settings import Settings
 
 MARKS = {"well": "[green]ok[/]  ", "idle": "[dim]–[/]   ", "ill": "[red]fix[/] "}
+SECOND_LOOK_S = 1.0
 PROBE = """
 import json, torch
 print(json.dumps({"torch": torch.__version__, "cuda": torch.cuda.is_available(),
@@ -58,6 +62,7 @@ def findings() -> Iterator[Finding]:
         return
     yield Finding("well", f"settings: the lab listens on {settings.host}:{settings.port}")
     yield from look_at_folder(settings)
+    yield from look_at_jobs(settings)
     is_up = is_held(settings.data_folder)
     note = read_note(settings.data_folder) if is_up else None
     address = note.address if note else address_of(settings)
@@ -82,6 +87,36 @@ def look_at_folder(settings: Settings) -> Iterator[Finding]:
         yield Finding("ill", f"data folder: only {free_mib} MiB free below {folder}; free some space")
     else:
         yield Finding("well", f"data folder: {folder}, {free_mib / 1024:.0f} GiB free")
+
+
+def look_at_jobs(settings: Settings) -> Iterator[Finding]:
+    """What is always true of jobs and their files."""
+    if settings.database_url is None and not (settings.data_folder / "catalogue.sqlite").exists():
+        return
+    catalogue = open_catalogue(settings)
+    try:
+        if not is_current(catalogue.engine):
+            yield Finding("idle", "jobs: not looked at; the next start of the lab brings the catalogue up to date")
+            return
+        found = _violations(catalogue, settings)
+        if found:
+            # A lab at work moves on between a look at the rows and one at the files.
+            time.sleep(SECOND_LOOK_S)
+            still = set(_violations(catalogue, settings))
+            found = [sentence for sentence in found if sentence in still]
+    except SQLAlchemyError as error:
+        yield Finding("ill", f"catalogue: cannot be read ({type(error).__name__}); see logs/api.log")
+        return
+    finally:
+        catalogue.close()
+    yield from (Finding("ill", sentence) for sentence in found)
+    if not found:
+        yield Finding("well", "jobs: leases, events, results, checkpoints and files are all as they must be")
+
+
+def _violations(catalogue: Catalogue, settings: Settings) -> list[str]:
+    with catalogue.reading() as session:
+        return violations(session, settings.data_folder)
 
 
 def look_at_redis(settings: Settings, noted_url: str) -> Finding:

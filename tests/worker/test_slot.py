@@ -15,12 +15,15 @@ from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue
 from backend.catalogue.models import EventRow, WorkerRow
 from backend.jobs import store
+from backend.jobs.invariants import violations
 from backend.jobs.states import State
 from backend.jobs.timing import Timing
 from backend.settings import Settings
 from tests.backend.jobs.rows import add_dataset, job, state, submit
 from tests.worker.waiting import is_running, until
 from worker.slot import Slot
+from worker.supervise import Attempt
+from worker.warm import WarmRunner
 
 QUICK = Timing(
     lease_s=3.0, renew_s=0.5, watch_s=0.05, progress_s=0.2, sweep_s=0.1, backoff_s=(0.0,), stop_grace_s=1.0,
@@ -201,7 +204,7 @@ def test_closing_gives_the_running_job_back_uncounted_and_leaves_no_process(
 
 
 def test_a_job_taken_by_another_worker_is_killed_and_its_words_are_refused(
-    catalogue: Catalogue, slot: Slot, dataset_id: str, settings: Settings
+    catalogue: Catalogue, slot: Slot, dataset_id: str
 ) -> None:
     job_id = play(catalogue, dataset_id, "work")
     pid = until_played(catalogue, job_id)
@@ -215,7 +218,26 @@ def test_a_job_taken_by_another_worker_is_killed_and_its_words_are_refused(
     until(lambda: not is_running(pid), "the end of the fenced job's process")
     assert {event.epoch for event in told(catalogue, job_id)[-2:]} <= {1, 2}
     assert told(catalogue, job_id)[-1].data["state"] == "running"
-    until(lambda: not (settings.data_folder / "jobs" / job_id / "1").exists(), "the fenced run directory's removal")
+
+
+def test_an_attempt_that_wakes_up_too_late_leaves_what_the_next_one_made(
+    catalogue: Catalogue, settings: Settings, dataset_id: str
+) -> None:
+    job_id = play(catalogue, dataset_id, "succeed")
+    with catalogue.writing() as session:
+        late = store.claim(session, "a worker that freezes here", replace(QUICK, lease_s=-1.0))
+    assert late is not None
+    runner = WarmRunner(PLAY_RUNNER)
+    assert runner.wait_ready(20.0)
+    other = a_slot(catalogue, settings)
+    other.open()
+    until_state(catalogue, job_id, State.SUCCEEDED)
+    other.close()
+    assert not Attempt(late, runner, catalogue, settings.data_folder, QUICK).run(threading.Event())
+    runner.close()
+    with catalogue.reading() as session:
+        assert violations(session, settings.data_folder, stray_s=-1.0) == []
+    assert (settings.data_folder / f"jobs/{job_id}/2/encoder.safetensors").is_file()
 
 
 def test_a_worker_says_that_it_lives_and_where_it_computes(catalogue: Catalogue, slot: Slot) -> None:

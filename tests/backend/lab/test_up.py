@@ -12,7 +12,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from backend.catalogue.engine import open_catalogue
+from backend.catalogue.upgrade import upgrade
 from backend.lab.client import Client
+from backend.settings import Settings
 from simclr.config import EncoderConfig, PretrainConfig
 from tests.backend.lab.conftest import READY, Started, process_of, processes_of
 from tests.backend.lab.deadline import eventually
@@ -165,3 +168,20 @@ def test_the_doctor_finds_a_running_lab_well_and_a_stopped_one_idle(start: Start
         return during.ended() == 0 and "workers: 1 seen" in during.printed
 
     eventually(well, within_s=60)
+
+
+def test_the_doctor_names_what_is_wrong_with_jobs_and_says_what_to_do(start: Start, environ: dict[str, str]) -> None:
+    settings = Settings(data=Path(environ["SIMCLR_LAB_DATA"]))
+    catalogue = open_catalogue(settings)
+    upgrade(catalogue.engine)
+    catalogue.close()
+    well = start("doctor")
+    assert well.ended() == 0, well.printed
+    assert "jobs: leases, events, results, checkpoints and files are all as they must be" in well.printed
+    stray = settings.data_folder / "jobs/gone/1/4.pt"
+    stray.parent.mkdir(parents=True)
+    stray.touch()
+    os.utime(stray, (0, 0))
+    ill = start("doctor")
+    assert ill.ended() == 1
+    assert "fix job gone: nothing needs jobs/gone/1/4.pt: delete it" in ill.printed
