@@ -46,6 +46,17 @@ def encoder_path(text: str) -> Path:
     return Run(path).encoder if path.is_dir() else path
 
 
+def checkpoint_path(text: str) -> Path:
+    """A training's checkpoint, by itself or as the newest in the folder of its run."""
+    path = Path(text)
+    if not path.is_dir():
+        return path
+    found = Run(path).checkpoints()
+    if not found:
+        raise ValueError(f"{path} holds no checkpoint to go on from: name another folder, or begin anew")
+    return found[-1]
+
+
 def find_encoder(text: str, like: str | None, dataset: Dataset, folder: Path) -> Path:
     """The file of an encoder by name; baselines are made in ``folder`` for the images of ``dataset``."""
     kind, _, seed = text.partition(":")

@@ -1,5 +1,6 @@
 """The command line: the same calls as the lab's, without a server. Heavy imports wait until a command needs them."""
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import numpy as np
 import typer
 
 from simclr.arguments import (
+    checkpoint_path,
     encode_file,
     encoder_path,
     expected,
@@ -75,8 +77,8 @@ def main() -> None:
     """Run the command line; every mistake of the caller's ends in one line and exit code 2."""
     try:
         code = app(standalone_mode=False)
-    except Stopped:
-        _end("stopped", 130)
+    except Stopped as stopped:
+        _end(str(stopped), 130)
     except (KeyboardInterrupt, typer.Abort):
         _end("broken off", 130)
     except (ValueError, FileNotFoundError, IsADirectoryError, PermissionError, typer.TyperException) as error:
@@ -166,17 +168,39 @@ def pretrain(
         Path | None,
         typer.Option("--start", help="Encoder file or folder whose weights are the start; else random ones."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            help="Checkpoint to go on from, or the folder of a run, whose newest it is; its recipe, of which --epochs may grow.",
+        ),
+    ] = None,
     image_size: ImageSize = None,
 ) -> None:
     """Train an encoder by contrast on the training images; no labels are needed."""
-    config = build(PretrainConfig, given, pretrain_preset(preset) if preset is not None else None)
+    if resume is not None and preset is not None:
+        raise ValueError("--preset goes with a new training: --resume takes the recipe that it began with")
+    base: PretrainConfig | None = pretrain_preset(preset) if preset is not None else None
+    checkpoint = checkpoint_path(str(resume)) if resume is not None else None
+    if checkpoint is not None:
+        from simclr.resume import read_training
+
+        base = read_training(checkpoint).config_as(PretrainConfig)
+    config = build(PretrainConfig, given, base)
     images, run = find_dataset(dataset, image_size), new_run(out)
     from simclr.pretrain import pretrain as run_pretrain
+    from simclr.resume import keeping_few
 
-    with watching() as (emit, should_stop):
-        result = run_pretrain(
-            config, images, run, emit, should_stop, start=encoder_path(str(start)) if start is not None else None
-        )
+    try:
+        with watching() as (emit, should_stop):
+            result = run_pretrain(
+                config, images, run, keeping_few(emit, run), should_stop,
+                start=encoder_path(str(start)) if start is not None else None, resume=checkpoint,
+            )  # fmt: skip
+    except Stopped as stopped:
+        again = ["simclr", "pretrain", dataset, "--resume", str(out), "--out", str(out)]
+        again += ["--image-size", str(image_size)] if image_size is not None else []
+        raise Stopped(f"{stopped}; to go on: {shlex.join(again)}") from stopped
     knn = "" if result.knn_accuracy is None else f", k-NN accuracy {result.knn_accuracy:.3f}"
     typer.echo(
         f"{run.encoder}: loss {result.loss:.3f} (chance {result.chance:.3f}){knn}, "

@@ -144,3 +144,6 @@ class FineTuning(Training):
     def find(self, found: State) -> None:
         self.best = dict(found["best"])
         self.best_epoch, self.best_accuracy = int(found["best_epoch"]), float(found["best_accuracy"])
+        if self.ended_epoch > 0:
+            # A loaded encoder keeps its batch norm's statistics during the first epoch, after which all of it trains.
+            self.model.train()

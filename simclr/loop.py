@@ -120,7 +120,6 @@ class Training(pl.LightningModule, ABC):
             "views": self.views.get_state(),
             "views_device": self.views.device.type,
             "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts().items()},
             "found": self.found(),
         }

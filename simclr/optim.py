@@ -152,15 +152,14 @@ def warmup_cosine(step: int, warmup_steps: int, steps: int, start: float = 0.0, 
 def schedule(
     optimizer: Optimizer, warmup_steps: int, steps: int, start: float = 0.0, *, constant: bool = False, done: int = 0
 ) -> LambdaLR:
-    """A scheduler to step after every batch; see ``warmup_cosine``. ``optimizer`` has taken ``done`` steps already.
+    """A scheduler to step after every batch; see ``warmup_cosine``. ``optimizer`` has taken ``done`` steps already, under
+    a scheduler before this one.
 
     Raises:
         ValueError: ``warmup_steps`` is negative or leaves no step after it.
     """
     if not 0 <= warmup_steps < steps:
         raise ValueError(f"{warmup_steps} warm-up steps of {steps}: warm-up must end before training does")
-    for group in optimizer.param_groups:
-        group.setdefault("initial_lr", group["lr"])
     return LambdaLR(
         optimizer, lambda step: warmup_cosine(step, warmup_steps, steps, start, constant=constant), last_epoch=done - 1
     )

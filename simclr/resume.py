@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import BaseModel, ValidationError
 
 from simclr.checkpoints import read_saved
-from simclr.events import Checkpoint, Emit
+from simclr.events import Checkpoint, Emit, Event
 from simclr.runs import LIBRARIES, Run, sha256_of, writing
 
 State = dict[str, Any]
+Config = TypeVar("Config", bound=BaseModel)
 
 # A file is this, the sha256 of the rest in hexadecimal digits, a line's end, and what torch.save wrote: torch itself reads
 # tensors with flipped bits without a word.
@@ -82,6 +83,19 @@ class Saved:
     facts: dict[str, str]
     state: State
 
+    def config_as(self, model: type[Config]) -> Config:
+        """The config that the training began with.
+
+        Raises:
+            ValueError: it is none of ``model``.
+        """
+        try:
+            return model.model_validate(self.config)
+        except ValidationError as error:
+            raise ValueError(
+                f"{self.path} has a config that is no {model.__name__} of this version of simclr: {BEGIN_ANEW}"
+            ) from error
+
     def check(self, config: BaseModel, **facts: str) -> None:
         """Refuse to go on with another config or other ``facts``; more epochs are welcome.
 
@@ -91,10 +105,7 @@ class Saved:
         for name, value in facts.items():
             if self.facts.get(name) != value:
                 raise ValueError(f"{self.path} belongs to another {WHAT[name]}: name that one, or begin anew")
-        try:
-            before = type(config).model_validate(self.config)
-        except ValidationError as error:
-            raise ValueError(f"{self.path} has a config that does not fit this version of simclr: {error}") from error
+        before = self.config_as(type(config))
         was, wanted = before.model_dump(mode="json"), config.model_dump(mode="json")
         if wanted["epochs"] < was["epochs"]:
             raise ValueError(
@@ -139,7 +150,7 @@ def read_training(path: Path) -> Saved:
     found = read_saved(content, path.name)
     try:
         return Saved(path, dict(found["config"]), dict(found["facts"]), dict(found["state"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path} does not hold what a checkpoint of a training does: {BEGIN_ANEW}") from error
 
 
@@ -148,6 +159,21 @@ def superseded(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
     looked_at = [checkpoint for checkpoint in checkpoints if checkpoint.knn_accuracy is not None]
     best = max(looked_at, key=lambda checkpoint: checkpoint.knn_accuracy or 0.0, default=None)
     return [checkpoint for checkpoint in checkpoints[:-2] if checkpoint is not best]
+
+
+def keeping_few(emit: Emit, run: Run) -> Emit:
+    """``emit``, and of the checkpoints that it is told of, those that are superseded are deleted."""
+    told: list[Checkpoint] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Checkpoint):
+            told.append(event)
+            for old in superseded(told):
+                told.remove(old)
+                (run.path / old.name).unlink(missing_ok=True)
+        emit(event)
+
+    return hear
 
 
 def _differing(was: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:

@@ -26,9 +26,9 @@ class Watching:
         match event:
             case Log():
                 self.bar.console.print(event.message, markup=False)
-            case Evaluation():
+            case Evaluation(knn_accuracy=float(reached)):
                 self.bar.console.print(
-                    f"Epoch {event.epoch}: k-NN accuracy {event.knn_accuracy:.3f} on {event.n} validation images"
+                    f"Epoch {event.epoch}: k-NN accuracy {reached:.3f} on {event.n} validation images"
                 )
             case Progress():
                 self.bar.update(self.task, completed=event.step, total=event.steps, detail=_detail(event))

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -12,11 +13,13 @@ from PIL import Image
 
 from simclr.cli import main
 from simclr.config import PretrainConfig
-from simclr.datasets import write_dataset
+from simclr.datasets import open_dataset, write_dataset
 from simclr.encoder_file import read_encoder_file
+from simclr.events import Stopped
 from simclr.options import choices_of
-from simclr.runs import Run
-from tests.simclr.conftest import striped
+from simclr.pretrain import pretrain
+from simclr.runs import Run, sha256_of
+from tests.simclr.conftest import stop_after, striped
 
 FAST = ["--epochs", "1", "--batch-size", "16", "--encoder-width", "8", "--projection-width", "16"]
 
@@ -210,7 +213,7 @@ def test_help_comes_without_loading_torch() -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_a_pretraining_with_130_and_no_encoder(stored: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_pretraining_with_130_and_says_how_to_go_on(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     command = [sys.executable, "-m", "simclr.cli", "pretrain", str(stored), "--out", str(tmp_path / "run")]
     log = tmp_path / "log"
     with log.open("wb") as file:
@@ -222,5 +225,52 @@ def test_ctrl_c_ends_a_pretraining_with_130_and_no_encoder(stored: Path, tmp_pat
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
-    assert log.read_text().strip().splitlines()[-1] == "stopped"
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["config.json"]
+    said = log.read_text().strip().splitlines()[-1]
+    found = re.fullmatch(r"stopped on request at step (\d+) of 3000; to go on: simclr (.*)", said)
+    assert found is not None
+    assert found[2] == f"pretrain {stored} --resume {tmp_path / 'run'} --out {tmp_path / 'run'}"
+    [checkpoint] = Run(tmp_path / "run").checkpoints()
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [checkpoint.name, "config.json"]
+    assert int(found[1]) == int(checkpoint.stem.rpartition("-")[2])
+
+
+def test_a_pretraining_goes_on_from_its_folder_with_its_own_recipe(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    whole, first, second = (tmp_path / name for name in ("whole", "first", "second"))
+    assert simclr("pretrain", stored, "--out", whole, *FAST).code == 0
+    config = PretrainConfig.model_validate(json.loads((whole / "config.json").read_text())["config"])
+    with pytest.raises(Stopped):
+        pretrain(config, open_dataset(stored), Run(first), should_stop=stop_after(9))
+    resumed = simclr("pretrain", stored, "--resume", first, "--out", first)
+    assert resumed.code == 0, resumed.err
+    assert "Going on after step" in resumed.err
+    assert sha256_of(Run(first).encoder) == sha256_of(Run(whole).encoder)
+
+    longer = simclr("pretrain", stored, "--resume", Run(first).checkpoints()[-1], "--out", second, "--epochs", 3)
+    assert longer.code == 0, longer.err
+    assert "Going on after step 3 of 9." in longer.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--learning-rate", "0.5"], "learning_rate was 0.002, not 0.5"),
+        (["--preset", "small-images"], "--preset goes with a new training"),
+        (["--resume", "nowhere"], "no checkpoint at nowhere"),
+        (["--resume", "."], "holds no checkpoint to go on from"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_refused(  # type: ignore[no-untyped-def]
+    simclr, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert simclr("pretrain", stored, "--out", tmp_path / "run", *FAST).code == 0
+    refused = simclr("pretrain", stored, "--resume", tmp_path / "run", "--out", tmp_path / "other", *options)
+    assert refused.code == 2
+    assert said in refused.err
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_pretraining_without_labels_is_shown_too(simclr, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    write_dataset(striped(labelled=False), tmp_path / "set")
+    shown = simclr("pretrain", tmp_path / "set", "--out", tmp_path / "run", *FAST)
+    assert shown.code == 0, shown.err

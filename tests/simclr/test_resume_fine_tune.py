@@ -1,0 +1,73 @@
+"""A fine-tuning goes on as a pretraining does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simclr.config import FineTuneConfig, KnnConfig
+from simclr.datasets import Dataset
+from simclr.encoders import image_facts, untrained_encoder
+from simclr.events import Stopped
+from simclr.pretrain import pretrain
+from simclr.runs import Run
+from simclr.transfer import transfer
+from tests.simclr.conftest import Heard, stop_after, striped
+from tests.simclr.interruptions import ALWAYS, TINY, told
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_loss_is_told() -> Iterator[None]:
+    """A loss told is the mean of a quarter of a second, which no two runs share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simclr.training.REPORT_EVERY_S", 0.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("encoder") / "encoder.safetensors"
+    untrained_encoder(TINY.encoder, image_facts(striped()), 0, path)
+    return path
+
+
+TUNING = FineTuneConfig(epochs=3, batch_size=16, learning_rate=1e-2)
+
+
+def test_a_fine_tuning_goes_on_as_if_it_had_not_been_interrupted(
+    tmp_path: Path, stripes: Dataset, encoder: Path
+) -> None:
+    heard = Heard()
+    whole = Run(tmp_path / "whole")
+    expected = transfer(TUNING, encoder, stripes, whole, heard, cadence=ALWAYS)
+    assert [event.step for event in heard.checkpoints] == list(range(1, 10))
+    for step in (1, 3, 5, 6, 9):
+        rest = Heard()
+        result = transfer(TUNING, encoder, stripes, Run(tmp_path / str(step)), rest, resume=whole.checkpoint(step))
+        assert (result.scores, result.chosen) == (expected.scores, expected.chosen)
+        assert told(rest) == told(heard)[step:]
+
+
+@pytest.mark.parametrize("asked", [0, 4])
+def test_a_stopped_fine_tuning_leaves_a_checkpoint_of_that_step(
+    tmp_path: Path, stripes: Dataset, encoder: Path, heard: Heard, asked: int
+) -> None:
+    with pytest.raises(Stopped):
+        transfer(TUNING, encoder, stripes, Run(tmp_path), heard, stop_after(asked))
+    assert [event.step for event in heard.checkpoints] == [asked]
+
+
+def test_a_fine_tuning_goes_on_with_its_own_encoder_and_strategy_alone(
+    tmp_path: Path, stripes: Dataset, encoder: Path
+) -> None:
+    with pytest.raises(Stopped):
+        transfer(TUNING, encoder, stripes, Run(tmp_path / "a"), should_stop=stop_after(4))
+    file = Run(tmp_path / "a").checkpoint(4)
+    untrained_encoder(TINY.encoder, image_facts(stripes), 1, tmp_path / "other")
+    with pytest.raises(ValueError, match="belongs to another encoder"):
+        transfer(TUNING, tmp_path / "other", stripes, Run(tmp_path / "b"), resume=file)
+    with pytest.raises(ValueError, match="only fine-tuning leaves checkpoints"):
+        transfer(KnnConfig(), encoder, stripes, Run(tmp_path / "b"), resume=file)
+    with pytest.raises(ValueError, match="belongs to another kind of training"):
+        pretrain(TINY, stripes, Run(tmp_path / "b"), resume=file)
+    assert not (tmp_path / "b").exists()
