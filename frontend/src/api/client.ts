@@ -8,6 +8,7 @@ import type {
   BuiltinSource,
   DatasetOut,
   EncoderOut,
+  EstimateOut,
   ImageOut,
   JobBody,
   JobIn,
@@ -131,6 +132,25 @@ export function readJob(job_id: string): Promise<JobOut> {
 
 export function cancelJob(job_id: string): Promise<JobOut> {
   return data(http.POST('/api/jobs/{job_id}/cancel', { params: { path: { job_id } } }));
+}
+
+export function pauseJob(job_id: string): Promise<JobOut> {
+  return data(http.POST('/api/jobs/{job_id}/pause', { params: { path: { job_id } } }));
+}
+
+export function resumeJob(job_id: string): Promise<JobOut> {
+  return data(http.POST('/api/jobs/{job_id}/resume', { params: { path: { job_id } } }));
+}
+
+/** A new job that goes on where this one ended, for `epochs` in all where they are given. */
+export function runAgain(job_id: string, epochs: number | null, key: string): Promise<JobOut> {
+  const params = { path: { job_id }, header: { 'idempotency-key': key } };
+  return data(http.POST('/api/jobs/{job_id}/again', { body: { epochs }, params }));
+}
+
+/** What like jobs took here, and how many wait already. */
+export function estimateJob(body: JobIn, signal: AbortSignal): Promise<EstimateOut> {
+  return data(http.POST('/api/jobs/estimate', { body: body as JobBody, signal }));
 }
 
 export async function listEncoders(): Promise<EncoderOut[]> {

@@ -19,7 +19,12 @@ export type PretrainResult = Schemas['PretrainResult'];
 export type TransferResult = Schemas['TransferResult'];
 export type EmbedResult = Schemas['EmbedResult'];
 export type JobEvent =
-  Schemas['StateEvent'] | Schemas['LogEvent'] | Schemas['ProgressEvent'] | Schemas['EvaluationEvent'];
+  | Schemas['StateEvent']
+  | Schemas['LogEvent']
+  | Schemas['ProgressEvent']
+  | Schemas['EvaluationEvent']
+  | Schemas['CheckpointEvent'];
+export type EstimateOut = Schemas['EstimateOut'];
 export type ResultOut = Schemas['ResultOut'];
 export type Strategy = ResultOut['strategy'];
 export type Score = Schemas['Score'];

@@ -4,3 +4,13 @@ export function freshKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
+
+/** One key for the same work, as long as the returned function lives: a second click, or a try after a lost answer, finds the first one's job. */
+export function keyring(): (work: string) => string {
+  const keys = new Map<string, string>();
+  return (work) => {
+    const key = keys.get(work) ?? freshKey();
+    keys.set(work, key);
+    return key;
+  };
+}

@@ -1,7 +1,17 @@
 /** Which page a path names, and how addresses are written. A page keeps its whole state in the query. */
 
 export type PageName =
-  'home' | 'data' | 'dataset' | 'views' | 'train' | 'job' | 'transfer' | 'results' | 'search' | 'missing';
+  | 'home'
+  | 'data'
+  | 'dataset'
+  | 'views'
+  | 'train'
+  | 'jobs'
+  | 'job'
+  | 'transfer'
+  | 'results'
+  | 'search'
+  | 'missing';
 
 export interface Route {
   page: PageName;
@@ -18,6 +28,7 @@ const ROUTES: readonly [RegExp, PageName][] = [
   [/^\/data\/([0-9a-z]+)$/, 'dataset'],
   [/^\/views$/, 'views'],
   [/^\/train$/, 'train'],
+  [/^\/jobs$/, 'jobs'],
   [/^\/jobs\/([0-9a-z]+)$/, 'job'],
   [/^\/transfer$/, 'transfer'],
   [/^\/results$/, 'results'],

@@ -29,8 +29,16 @@ export type AccuracyPoint = EvaluationPoint & { accuracy: number };
 export interface LogLine {
   seq: number;
   at: number;
+  /** `info`, `warning` or `error`; `state` for what became of the job itself. */
   level: string;
   message: string;
+}
+
+/** A state of the training that is on disk, from which another attempt can go on. */
+export interface SavedPoint {
+  step: number;
+  /** UTC seconds. */
+  at: number;
 }
 
 export interface Story {
@@ -47,6 +55,7 @@ export interface Story {
   chance: number | null;
   imagesPerS: number | null;
   etaS: number | null;
+  saved: SavedPoint | null;
   losses: readonly LossPoint[];
   evaluations: readonly EvaluationPoint[];
   logs: readonly LogLine[];
@@ -64,6 +73,7 @@ export const UNTOLD: Story = {
   chance: null,
   imagesPerS: null,
   etaS: null,
+  saved: null,
   losses: [],
   evaluations: [],
   logs: [],
@@ -97,8 +107,13 @@ export function tell(story: Story, events: readonly JobEvent[]): Story {
 function apply(story: Draft, event: JobEvent): void {
   switch (event.kind) {
     case 'state':
+      if (event.state === 'running' && story.state !== 'running') startAttempt(story);
       story.state = event.state;
-      story.message = event.message ?? '';
+      story.message = event.message;
+      story.logs.push({ seq: event.seq, at: event.at, level: 'state', message: event.message });
+      break;
+    case 'checkpoint':
+      story.saved = { step: event.step, at: event.at };
       break;
     case 'log':
       story.logs.push({ seq: event.seq, at: event.at, level: event.level, message: event.message });
@@ -126,12 +141,24 @@ function apply(story: Draft, event: JobEvent): void {
   }
 }
 
+/** Another attempt goes on from what was saved: what the one before drew after that never became part of the result. */
+function startAttempt(story: Draft): void {
+  const start = story.saved?.step ?? 0;
+  const isKept = ({ step }: { step: number }): boolean => story.saved !== null && step <= start;
+  story.losses = story.losses.filter(isKept);
+  story.evaluations = story.evaluations.filter(isKept);
+  story.step = Math.min(story.step, start);
+  story.imagesPerS = null;
+  story.etaS = null;
+}
+
 function applyProgress(story: Draft, event: Extract<JobEvent, { kind: 'progress' }>): void {
   if (event.step < story.step) {
-    // The job started again: what the lost attempt drew from here on never became part of the result.
+    // What was saved last could not be read, so this attempt goes on from further back.
     story.losses = before(story.losses, event.step);
     story.evaluations = before(story.evaluations, event.step);
   }
+  if (story.losses.at(-1)?.step === event.step) story.losses.pop();
   story.step = event.step;
   story.steps = event.steps;
   story.epoch = event.epoch;

@@ -4,6 +4,7 @@ import { shown, type ApiError } from '../api/errors';
 import { follow } from '../api/events';
 import { isTerminal, type JobEvent, type JobOut, type JobState } from '../api/types';
 import { tell, UNTOLD, type Story } from '../lib/story';
+import { jobs } from './jobs.svelte';
 
 export class JobStory {
   job = $state.raw<JobOut | null>(null);
@@ -14,7 +15,7 @@ export class JobStory {
   /** The newer of what the stream and the row say; the row knows the end before the stream is opened. */
   readonly state: JobState | null = $derived.by(() => {
     const row = this.job?.state ?? null;
-    return isTerminal(row) ? row : (this.story.state ?? row);
+    return isTerminal(row) || !this.connected ? row : (this.story.state ?? row);
   });
   #waiting: JobEvent[] = [];
   #frame: number | null = null;
@@ -28,7 +29,10 @@ export class JobStory {
     void this.load();
     const stop = follow(this.id, {
       onEvent: (event) => this.#queue(event),
-      onConnected: (connected) => (this.connected = connected),
+      onConnected: (connected) => {
+        if (connected !== this.connected) void jobs.refresh(); // whether the lab answers at all is seen at once
+        this.connected = connected;
+      },
     });
     return () => {
       stop();
@@ -45,13 +49,10 @@ export class JobStory {
     }
   }
 
-  async cancel(): Promise<void> {
-    try {
-      this.job = await api.cancelJob(this.id);
-    } catch (thrown) {
-      this.error = shown(thrown);
-      await this.load();
-    }
+  /** Takes a newer row that came another way. */
+  take(job: JobOut): void {
+    this.job = job;
+    this.error = null;
   }
 
   /** Events arrive by the hundred when an old job is opened: they are told in one go, a few times a second. */
@@ -61,9 +62,9 @@ export class JobStory {
       this.#frame = null;
       const events = this.#waiting;
       this.#waiting = [];
-      const before = this.story.state;
       this.story = tell(this.story, events);
-      if (this.story.state !== before) void this.load();
+      // Such an event may tell of a wish too, so the row has changed even where the state has not.
+      if (events.some((told) => told.kind === 'state')) void this.load();
     }, 50);
   }
 }

@@ -5,6 +5,7 @@ describe('routes', () => {
   it('finds a page by its path, with or without a trailing slash', () => {
     expect(match('/')).toEqual({ page: 'home', id: '' });
     expect(match('/data/')).toEqual({ page: 'data', id: '' });
+    expect(match('/jobs')).toEqual({ page: 'jobs', id: '' });
     expect(match('/jobs/01jabc')).toEqual({ page: 'job', id: '01jabc' });
   });
 

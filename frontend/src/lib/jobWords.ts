@@ -1,0 +1,142 @@
+/** What is said of a job outside its own story: its place in the queue, its time, and what a person may do with it. */
+import { isTerminal, type JobOut, type JobState } from '../api/types';
+import { ago, bytes, duration, percent } from './numbers';
+import { shareDone } from './story';
+
+/** `1st`, `2nd`, `11th`, `23rd`. */
+export function ordinal(n: number): string {
+  const teen = n % 100 > 10 && n % 100 < 14;
+  return `${n}${teen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th')}`;
+}
+
+/** Where a waiting job stands and when it may start; `workers` is null while it is not known. */
+export function placeText(job: Pick<JobOut, 'position' | 'starts_in_s'>, workers: number | null): string {
+  if (job.position === null) return 'waits for its turn';
+  const place = `${ordinal(job.position)} in line`;
+  if (workers === 0) return `${place}, waits for a worker`;
+  if (job.starts_in_s === null) return `${place}, when it starts is not known yet`;
+  return job.starts_in_s < 1
+    ? `${place}, starts in a moment`
+    : `${place}, in about ${duration(job.starts_in_s)}`;
+}
+
+/** Seconds that a job has been worked on, all its attempts together. */
+export function secondsWorked(job: JobOut, now: number): number {
+  const current = job.state === 'running' && job.started_at !== null ? Math.max(0, now - job.started_at) : 0;
+  return job.spent_s + current;
+}
+
+/** What a job took against what was predicted; empty while it has not run. */
+export function timeText(job: JobOut, now: number): string {
+  const worked = secondsWorked(job, now);
+  const predicted = job.predicted_s === null ? '' : `predicted ${duration(job.predicted_s)}`;
+  if (worked <= 0) return predicted;
+  const took = `${isTerminal(job.state) ? 'took' : 'so far'} ${duration(worked)}`;
+  return predicted ? `${took}, ${predicted}` : took;
+}
+
+/** What an estimate says; `jobs` like it were looked at. */
+export function estimateText(seconds: number | null, peak: number | null): string {
+  if (seconds === null) return 'No like job has run here yet, so there is no estimate.';
+  return `about ${duration(seconds)}${peak === null ? '' : `, up to ${bytes(peak)} of memory`}`;
+}
+
+/** How long a job submitted now waits, in words; `running` jobs are at work and `waiting` ones stand before it. */
+export function waitText(waiting: number, running: readonly JobOut[], workers: number | null): string {
+  if (workers === 0) return 'until a worker runs';
+  if (waiting > 0) return `behind ${waiting === 1 ? 'one job that waits' : `${waiting} jobs that wait`}`;
+  if (running.length < (workers ?? 1)) return 'none, it starts at once';
+  const left = running.map((job) => job.progress?.eta_s ?? null);
+  const soonest = left.includes(null) ? null : Math.min(...(left as number[]));
+  const who = running.length === 1 ? 'the job that runs now' : 'one of those that run now';
+  return `after ${who}${soonest === null ? '' : `, in about ${duration(soonest)}`}`;
+}
+
+export interface Allowed {
+  pause: boolean;
+  resume: boolean;
+  cancel: boolean;
+  /** Try a failed or cancelled job again. */
+  again: boolean;
+  /** Give a pretraining that succeeded more epochs. */
+  more: boolean;
+}
+
+export const MOST_EPOCHS = 1000;
+
+/** What a person may do with a job now; `state` may be newer than the row. */
+export function allowed(job: JobOut, state: JobState | null = job.state): Allowed {
+  const open = state !== null && !isTerminal(state) && job.desired !== 'cancel';
+  const epochs = epochsOf(job);
+  return {
+    pause: open && job.desired === 'run',
+    resume: open && job.desired === 'pause',
+    cancel: open,
+    again: state === 'failed' || state === 'cancelled',
+    more: state === 'succeeded' && epochs !== null && epochs < MOST_EPOCHS,
+  };
+}
+
+/** Epochs of a pretraining's recipe; null for other work. */
+export function epochsOf(job: JobOut): number | null {
+  const epochs = job.config['epochs'];
+  return job.kind === 'pretrain' && typeof epochs === 'number' ? epochs : null;
+}
+
+/** What a wish that has not been fulfilled yet makes of a state: `pausing`, `stopping`, or null. */
+export function wishText(job: JobOut, state: JobState | null = job.state): string | null {
+  if (state === null || isTerminal(state)) return null;
+  if (job.desired === 'cancel') return 'stopping';
+  return job.desired === 'pause' && state === 'running' ? 'pausing' : null;
+}
+
+/** Where another attempt starts. */
+export function startText(job: Pick<JobOut, 'saved_step'>): string {
+  return job.saved_step === null
+    ? 'starts from the beginning: nothing of it was saved'
+    : `goes on from step ${job.saved_step.toLocaleString('en-GB')}`;
+}
+
+const ORDER: Record<JobState, number> = {
+  running: 0,
+  queued: 1,
+  paused: 2,
+  succeeded: 3,
+  failed: 3,
+  cancelled: 3,
+};
+
+/** Jobs as a person looks for them: what runs, what waits in its order, what is paused, what ended, newest first. */
+export function inOrder(jobs: readonly JobOut[]): JobOut[] {
+  return [...jobs].sort(
+    (a, b) => ORDER[a.state] - ORDER[b.state] || (a.position ?? Infinity) - (b.position ?? Infinity),
+  );
+}
+
+/** How a job stands, in one line. */
+export function standingText(job: JobOut, workers: number | null, now: number): string {
+  const share = percent(shareDone(job.progress));
+  switch (job.state) {
+    case 'running': {
+      if (!job.progress) return 'starting';
+      const eta = job.progress.eta_s;
+      return eta === null ? share : `${share} · ${duration(eta)} left`;
+    }
+    case 'queued':
+      return job.progress ? `${share} done · ${placeText(job, workers)}` : placeText(job, workers);
+    case 'paused':
+      return job.progress ? `${share} done, waits until it is resumed` : 'waits until it is resumed';
+    case 'failed':
+      return job.error?.message ?? ago(job.finished_at ?? job.created_at, now);
+    default:
+      return ago(job.finished_at ?? job.created_at, now);
+  }
+}
+
+export const PRIORITY_NAME: Record<number, string> = { [-1]: 'low', 0: 'normal', 1: 'high' };
+
+/** Who asked for the job and how pressing it is, where either is more than the usual. */
+export function whoText(job: Pick<JobOut, 'submitter' | 'priority'>): string {
+  const priority = job.priority === 0 ? '' : `${PRIORITY_NAME[job.priority]} priority`;
+  return [job.submitter && `by ${job.submitter}`, priority].filter(Boolean).join(', ');
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import type { Configs } from '../../src/api/client';
+import { fromQuery, groupsOf, toConfig } from '../../src/lib/configForm';
+import { copyAddress } from '../../src/lib/copies';
+import schemas from '../fixtures/configs.json';
+import { job } from '../fixtures/job';
+
+const configs = schemas as unknown as Configs;
+
+describe('a copy of a job', () => {
+  it('opens the form that spells the same pretraining', () => {
+    const preset = schemas.presets.pretrain.find(({ name }) => name === 'coursework-xray');
+    const address = copyAddress(job({ config: preset?.config ?? {} }), configs, null) ?? '';
+    expect(address.startsWith('/train?dataset=d1&')).toBe(true);
+    const groups = groupsOf(configs.pretrain);
+    const values = fromQuery(groups, new URLSearchParams(address.split('?')[1]));
+    expect(toConfig(groups, values)).toEqual(preset?.config);
+  });
+
+  it('opens the transfer form with the encoder, the strategy and its choices', () => {
+    const config = { strategy: 'knn', k: 7 };
+    expect(copyAddress(job({ kind: 'transfer', encoder_id: 'e1', config }), configs, null)).toBe(
+      '/transfer?dataset=d1&encoders=e1&strategies=knn&knn.k=7',
+    );
+  });
+
+  it('is not offered for an embedding, which has no choices', () => {
+    expect(copyAddress(job({ kind: 'embed', config: {} }), configs, null)).toBeNull();
+  });
+});
