@@ -263,7 +263,7 @@ export interface paths {
         put?: never;
         /**
          * Estimate Job
-         * @description What like jobs took here, and how long the queue is; null where there was none.
+         * @description What a job would take, and when it would start, were it submitted now.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -489,7 +489,7 @@ export interface paths {
         };
         /**
          * Read System
-         * @description Version, device, workers and queue.
+         * @description Version, device, workers, bell and queue.
          */
         get: operations["read_system"];
         put?: never;
@@ -810,6 +810,8 @@ export interface components {
              * @description Id of a row: 26 digits and small letters.
              */
             dataset_id: string;
+            /** Device */
+            device?: string | null;
             /**
              * Encoder Id
              * @description Id of a row: 26 digits and small letters.
@@ -928,15 +930,27 @@ export interface components {
         };
         /**
          * EstimateOut
-         * @description ``jobs`` like it were looked at; ``waiting`` jobs are in the queue already.
+         * @description What a job would take, and from where that is known; null where nobody knows.
+         *
+         *     Of its ``source`` "history", ``jobs`` like it were looked at; a "dry_run" tried a few steps. While one is ``pending``, ask
+         *     again in a second. ``advice`` says what would fit where memory ran out in it. ``waiting`` jobs would be before this one,
+         *     and it would start in ``starts_in_s``.
          */
         EstimateOut: {
+            /** Advice */
+            advice: string | null;
             /** Jobs */
             jobs: number;
             /** Peak Bytes */
             peak_bytes: number | null;
+            /** Pending */
+            pending: boolean;
             /** Seconds */
             seconds: number | null;
+            /** Source */
+            source: ("history" | "dry_run") | null;
+            /** Starts In S */
+            starts_in_s: number | null;
             /** Waiting */
             waiting: number;
         };
@@ -1185,8 +1199,9 @@ export interface components {
          * JobOut
          * @description A job as it stands. ``desired`` is what a person wants; ``state`` follows it.
          *
-         *     ``position`` in the queue counts from 1; ``starts_in_s`` and ``predicted_s`` are null without a precedent. ``spent_s`` are
-         *     seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
+         *     ``position`` counts from 1 among the waiting jobs that the same workers take; what is predicted is null where nobody knows.
+         *     ``spent_s`` are seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
+         *     ``device`` is, in words, where it runs or ran last; ``pinned_to`` names the only one where it may.
          */
         JobOut: {
             /** Config */
@@ -1202,6 +1217,8 @@ export interface components {
             /** Dataset Id */
             dataset_id: string;
             desired: components["schemas"]["Desired"];
+            /** Device */
+            device: string | null;
             /** Encoder Id */
             encoder_id: string | null;
             error: components["schemas"]["JobErrorOut"] | null;
@@ -1215,8 +1232,12 @@ export interface components {
             name: string;
             /** Peak Bytes */
             peak_bytes: number | null;
+            /** Pinned To */
+            pinned_to: string | null;
             /** Position */
             position: number | null;
+            /** Predicted Peak Bytes */
+            predicted_peak_bytes: number | null;
             /** Predicted S */
             predicted_s: number | null;
             /** Priority */
@@ -1593,6 +1614,8 @@ export interface components {
              * @description Id of a row: 26 digits and small letters.
              */
             dataset_id: string;
+            /** Device */
+            device?: string | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1902,9 +1925,12 @@ export interface components {
         };
         /**
          * SystemOut
-         * @description ``device`` is where the last worker computes; ``workers`` counts those seen in the last 30 seconds.
+         * @description ``device`` is where the last worker computes; ``workers`` counts those seen in the last 30 seconds, ``workers_seen``
+         *     lists them. Without a ``bell`` (Redis) workers find jobs by looking, some seconds later.
          */
         SystemOut: {
+            /** Bell */
+            bell: boolean;
             /** Data Folder */
             data_folder: string;
             /** Device */
@@ -1914,6 +1940,8 @@ export interface components {
             version: string;
             /** Workers */
             workers: number;
+            /** Workers Seen */
+            workers_seen: components["schemas"]["WorkerOut"][];
         };
         /** TokenIn */
         TokenIn: {
@@ -1929,6 +1957,8 @@ export interface components {
              * @description Id of a row: 26 digits and small letters.
              */
             dataset_id: string;
+            /** Device */
+            device?: string | null;
             /**
              * Encoder Id
              * @description Id of a row: 26 digits and small letters.
@@ -2007,6 +2037,24 @@ export interface components {
              * @default 0
              */
             seed: number;
+        };
+        /**
+         * WorkerOut
+         * @description A worker process: ``device`` in words, null until its runner has looked; a job can be pinned to ``device_name``.
+         *
+         *     ``lanes`` are the queues that it takes jobs from, ``job_id`` is the one that it runs.
+         */
+        WorkerOut: {
+            /** Device */
+            device: string | null;
+            /** Device Name */
+            device_name: string | null;
+            /** Host */
+            host: string;
+            /** Job Id */
+            job_id: string | null;
+            /** Lanes */
+            lanes: components["schemas"]["Lane"][];
         };
     };
     responses: never;

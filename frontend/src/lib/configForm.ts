@@ -186,10 +186,10 @@ export function toQuery(groups: readonly Group[], values: Values): Record<string
 }
 
 /** The form as an address describes it; `prefix` is what stands before a path there. */
-export function fromQuery(groups: readonly Group[], query: URLSearchParams): Values {
+export function fromQuery(groups: readonly Group[], query: URLSearchParams, prefix = ''): Values {
   const values = initialValues(groups);
   for (const path of Object.keys(values)) {
-    const text = query.get(path);
+    const text = query.get(prefix + path);
     if (text !== null) values[path] = text;
   }
   return values;

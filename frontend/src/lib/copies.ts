@@ -2,7 +2,7 @@
 import type { Configs } from '../api/client';
 import type { DatasetOut, JobOut, Strategy } from '../api/types';
 import { fromConfig, groupsOf, toQuery, type Group, type Values } from './configForm';
-import { fitBatch } from './estimate';
+import { fitBatch } from './outline';
 import { href } from './routes';
 
 /** Null for work that has no form. `set` is the job's image set, if it is still there. */

@@ -1,6 +1,6 @@
 /** What is said of a job outside its own story: its place in the queue, its time, and what a person may do with it. */
 import { isTerminal, type JobOut, type JobState } from '../api/types';
-import { ago, bytes, duration, percent } from './numbers';
+import { ago, duration, percent } from './numbers';
 import { shareDone } from './story';
 
 /** `1st`, `2nd`, `11th`, `23rd`. */
@@ -33,23 +33,6 @@ export function timeText(job: JobOut, now: number): string {
   if (worked <= 0) return predicted;
   const took = `${isTerminal(job.state) ? 'took' : 'so far'} ${duration(worked)}`;
   return predicted ? `${took}, ${predicted}` : took;
-}
-
-/** What an estimate says; `jobs` like it were looked at. */
-export function estimateText(seconds: number | null, peak: number | null): string {
-  if (seconds === null) return 'No like job has run here yet, so there is no estimate.';
-  return `about ${duration(seconds)}${peak === null ? '' : `, up to ${bytes(peak)} of memory`}`;
-}
-
-/** How long a job submitted now waits, in words; `running` jobs are at work and `waiting` ones stand before it. */
-export function waitText(waiting: number, running: readonly JobOut[], workers: number | null): string {
-  if (workers === 0) return 'until a worker runs';
-  if (waiting > 0) return `behind ${waiting === 1 ? 'one job that waits' : `${waiting} jobs that wait`}`;
-  if (running.length < (workers ?? 1)) return 'none, it starts at once';
-  const left = running.map((job) => job.progress?.eta_s ?? null);
-  const soonest = left.includes(null) ? null : Math.min(...(left as number[]));
-  const who = running.length === 1 ? 'the job that runs now' : 'one of those that run now';
-  return `after ${who}${soonest === null ? '' : `, in about ${duration(soonest)}`}`;
 }
 
 export interface Allowed {

@@ -14,6 +14,8 @@ class Jobs {
   /** The lab does not answer: what is shown is as old as that, and jobs go on without this page. */
   readonly isCutOff: boolean = $derived(this.error?.code === 'unreachable');
   readonly active: JobOut[] = $derived((this.items ?? []).filter((job) => !isTerminal(job.state)));
+  /** Changes when a job comes, starts or ends. */
+  readonly standing: string = $derived(this.active.map(({ id, state }) => `${id} ${state}`).join());
   #turn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #finishedListeners = new Set<(job: JobOut) => void>();

@@ -1,85 +1,133 @@
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { DatasetOut } from '../../src/api/types';
 import TrainForm from '../../src/components/TrainForm.svelte';
 import { groupsOf, type ConfigSchema } from '../../src/lib/configForm';
 import { location } from '../../src/state/location.svelte';
+import { sender } from '../../src/state/sender.svelte';
 import schemas from '../fixtures/configs.json';
+import { job } from '../fixtures/job';
+import { FakeLab } from '../fixtures/lab';
 
 const groups = groupsOf(schemas.pretrain as ConfigSchema);
 const set = { id: 'd1', name: 'Patterns', n: 11000, split_sizes: { train: 8000, val: 1000, test: 2000 } };
-
-/** Answers for the lab, at the network: the only part that is not real here. */
-function answer(status: number, body: unknown): Request[] {
-  const requests: Request[] = [];
-  vi.stubGlobal('fetch', (request: Request) => {
-    if (request.method === 'POST') requests.push(request);
-    const content = request.method === 'POST' ? body : { items: [] };
-    return Promise.resolve(
-      new Response(JSON.stringify(content), { status: request.method === 'POST' ? status : 200 }),
-    );
-  });
-  return requests;
+interface Sent {
+  kind: string;
+  config: Record<string, unknown>;
+  submitter: string | null;
+  priority: number;
 }
 
+let lab: FakeLab;
 beforeEach(() => {
+  lab = new FakeLab();
+  lab.answers['POST /api/jobs'] = job({ id: '01job' });
+  lab.answers['POST /api/jobs/estimate'] = { seconds: null, peak_bytes: null, jobs: 0, waiting: 0 };
+  sender.rename('');
   location.go('/train?dataset=d1');
   render(TrainForm, { set: set as unknown as DatasetOut, groups, presets: schemas.presets.pretrain });
 });
 
+const sent = (): Sent[] => lab.sent('POST /api/jobs') as Sent[];
+const type = (label: string, value: string): Promise<unknown> =>
+  fireEvent.input(screen.getByLabelText(label), { target: { value } });
+const start = (): Promise<unknown> =>
+  fireEvent.click(screen.getByRole('button', { name: 'Start pretraining' }));
+
 describe('starting a pretraining', () => {
   it('sends the whole recipe once and goes to the job', async () => {
-    const requests = answer(201, { id: '01job' });
-    await fireEvent.input(screen.getByLabelText('Epochs'), { target: { value: '3' } });
-    await fireEvent.click(screen.getByRole('button', { name: 'Start pretraining' }));
+    await type('Epochs', '3');
+    await start();
     await waitFor(() => expect(location.path).toBe('/jobs/01job'));
-    expect(requests).toHaveLength(1);
-    const body = (await requests[0]?.json()) as { kind: string; config: Record<string, unknown> };
-    expect(body.kind).toBe('pretrain');
-    expect(body.config['epochs']).toBe(3);
-    expect(body.config['augment']).toEqual(schemas.pretrain.properties.augment.default);
-    expect(requests[0]?.headers.get('idempotency-key')).toMatch(/^[0-9a-f]{32}$/);
+    expect(sent()).toHaveLength(1);
+    expect(sent()[0]?.kind).toBe('pretrain');
+    expect(sent()[0]?.config['epochs']).toBe(3);
+    expect(sent()[0]?.config['augment']).toEqual(schemas.pretrain.properties.augment.default);
+    expect(lab.asked.find(({ route }) => route === 'POST /api/jobs')?.key).toMatch(/^[0-9a-f]{32}$/);
   });
 
   it('keeps what is typed in the address', async () => {
-    await fireEvent.input(screen.getByLabelText('Temperature'), { target: { value: '0.5' } });
+    await type('Temperature', '0.5');
     expect(location.search).toBe('?dataset=d1&temperature=0.5');
   });
 
   it('starts from a preset, whose differences stand in the address, and sends it whole', async () => {
-    const requests = answer(201, { id: '01job' });
     const picker = screen.getByLabelText<HTMLSelectElement>('Start from');
     expect(picker.value).toBe('small-photos');
     await fireEvent.change(picker, { target: { value: 'coursework-xray' } });
     expect(location.search).toContain('encoder.architecture=resnet50');
     await waitFor(() => expect(picker.value).toBe('coursework-xray'));
-    await fireEvent.click(screen.getByRole('button', { name: 'Start pretraining' }));
-    await waitFor(() => expect(requests).toHaveLength(1));
-    const body = (await requests[0]?.json()) as { config: unknown };
+    await start();
+    await waitFor(() => expect(sent()).toHaveLength(1));
     const preset = schemas.presets.pretrain.find(({ name }) => name === 'coursework-xray');
-    expect(body.config).toEqual(preset?.config);
-    await fireEvent.input(screen.getByLabelText('Epochs'), { target: { value: '7' } });
+    expect(sent()[0]?.config).toEqual(preset?.config);
+    await type('Epochs', '7');
     await waitFor(() => expect(picker.value).toBe(''));
   });
 
   it('does not send what the limits refuse, and says so at the field', async () => {
-    await fireEvent.input(screen.getByLabelText('Epochs'), { target: { value: '0' } });
+    await type('Epochs', '0');
     expect(screen.getByText(/0 is out of range/)).toBeTruthy();
     expect(screen.getByRole<HTMLButtonElement>('button', { name: 'Start pretraining' }).disabled).toBe(true);
   });
 
   it('lays a complaint of the lab at its field and keeps what was typed', async () => {
-    answer(422, {
-      error: {
-        code: 'invalid',
-        message: 'The recipe cannot be used.',
-        fields: [{ path: 'config.epochs', message: 'At most 50 here.' }],
-      },
+    lab.refuse('POST /api/jobs', 422, {
+      code: 'invalid',
+      message: 'The recipe cannot be used.',
+      fields: [{ path: 'config.epochs', message: 'At most 50 here.' }],
     });
-    await fireEvent.input(screen.getByLabelText('Epochs'), { target: { value: '60' } });
-    await fireEvent.click(screen.getByRole('button', { name: 'Start pretraining' }));
+    await type('Epochs', '60');
+    await start();
     expect(await screen.findByText('At most 50 here.')).toBeTruthy();
     expect(screen.getByRole('alert').textContent).toContain('The recipe cannot be used.');
     expect(screen.getByLabelText<HTMLInputElement>('Epochs').value).toBe('60');
+  });
+
+  it('says who asks and how pressing it is, and keeps the name for the next time', async () => {
+    await type('Your name', ' Ada ');
+    await fireEvent.change(screen.getByLabelText('Priority'), { target: { value: 'high' } });
+    expect(screen.getByText(/· by Ada, high priority/)).toBeTruthy();
+    expect(location.search).toContain('priority=high');
+    await start();
+    await waitFor(() => expect(sent()).toHaveLength(1));
+    expect([sent()[0]?.submitter, sent()[0]?.priority]).toEqual(['Ada', 1]);
+    expect(localStorage.getItem('submitter')).toBe(' Ada ');
+  });
+});
+
+describe('the estimate beside the form', () => {
+  const told = (): string => document.querySelector('dl')?.textContent.replace(/\s+/g, ' ') ?? '';
+
+  it('says that nothing is known where no like job has run', async () => {
+    await waitFor(() => expect(told()).toContain('not known: no like job has run here yet'));
+    expect(told()).toContain('Steps 620');
+  });
+
+  it('follows the choices, and an answer to an earlier one never shows', async () => {
+    const release: (() => void)[] = [];
+    lab.answers['POST /api/jobs/estimate'] = async (body: unknown) => {
+      await new Promise<void>((resolve) => release.push(resolve));
+      const { epochs } = (body as Sent).config;
+      return { seconds: 60 * Number(epochs), peak_bytes: 2 ** 30, jobs: 2, waiting: 0 };
+    };
+    await type('Epochs', '30');
+    await waitFor(() => expect(release).toHaveLength(1));
+    await type('Epochs', '40');
+    await waitFor(() => expect(release).toHaveLength(2));
+    release[1]?.();
+    await waitFor(() => expect(told()).toContain('about 40 min as 2 like jobs took'));
+    release[0]?.();
+    await waitFor(() => expect(told()).toContain('Memory up to 1.0 GiB'));
+    expect(told()).toContain('about 40 min');
+  });
+
+  it('asks nothing while a field cannot be used', async () => {
+    await waitFor(() => expect(lab.sent('POST /api/jobs/estimate')).toHaveLength(1));
+    await type('Epochs', '0');
+    await waitFor(() => expect(told()).not.toContain('Time'));
+    await type('Epochs', '9');
+    const asked = (): Sent[] => lab.sent('POST /api/jobs/estimate') as Sent[];
+    await waitFor(() => expect(asked().map(({ config }) => config['epochs'])).toEqual([10, 9]));
   });
 });

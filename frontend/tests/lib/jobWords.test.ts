@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   allowed,
-  estimateText,
   inOrder,
   ordinal,
   placeText,
   standingText,
   startText,
   timeText,
-  waitText,
   whoText,
   wishText,
 } from '../../src/lib/jobWords';
@@ -60,28 +58,6 @@ describe('the time of a job', () => {
     );
     expect(timeText(job({ state: 'queued', predicted_s: 240 }), 0)).toBe('predicted 4 min');
     expect(timeText(job({ state: 'queued' }), 0)).toBe('');
-  });
-
-  it('is not made up without a precedent', () => {
-    expect(estimateText(null, null)).toBe('No like job has run here yet, so there is no estimate.');
-    expect(estimateText(150, 300 * 2 ** 20)).toBe('about 3 min, up to 300 MiB of memory');
-    expect(estimateText(150, null)).toBe('about 3 min');
-  });
-});
-
-describe('the wait before a job that is sent now', () => {
-  const busy = [job({ progress: progress(1, 2, 125) })];
-  it('is none while a worker is free', () => {
-    expect(waitText(0, [], 1)).toBe('none, it starts at once');
-    expect(waitText(0, busy, 2)).toBe('none, it starts at once');
-  });
-  it('is that of the running job, or of those that wait already', () => {
-    expect(waitText(0, busy, 1)).toBe('after the job that runs now, in about 2 min');
-    expect(waitText(0, [job()], 1)).toBe('after the job that runs now');
-    expect(waitText(3, busy, 1)).toBe('behind 3 jobs that wait');
-  });
-  it('has no end without a worker', () => {
-    expect(waitText(0, [], 0)).toBe('until a worker runs');
   });
 });
 

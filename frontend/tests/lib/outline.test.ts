@@ -1,34 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import type { DatasetOut, JobOut } from '../../src/api/types';
+import type { DatasetOut } from '../../src/api/types';
 import { fieldsOf, groupsOf, initialValues, type ConfigSchema } from '../../src/lib/configForm';
-import { estimate, fitBatch } from '../../src/lib/estimate';
+import { fitBatch, outline } from '../../src/lib/outline';
 import schemas from '../fixtures/configs.json';
 
 const groups = groupsOf(schemas.pretrain as ConfigSchema);
 const values = { ...initialValues(groups), epochs: '20', batch_size: '256' };
 const set = { id: 'd1', split_sizes: { train: 8000 } } as unknown as DatasetOut;
-const finished = {
-  kind: 'pretrain',
-  dataset_id: 'd1',
-  config: { encoder: { architecture: 'resnet8', stem: 'strided', width: 32 } },
-  result: { kind: 'pretrain', images_per_s: 1000 },
-} as unknown as JobOut;
 
-describe('the estimate of a pretraining', () => {
+describe('the outline of a pretraining', () => {
   it('counts whole batches and knows the loss of guessing', () => {
-    const { steps, chance, seconds } = estimate(values, set, []) ?? {};
+    const { steps, chance } = outline(values, set) ?? {};
     expect(steps).toBe(20 * Math.floor(8000 / 256));
     expect(chance).toBeCloseTo(Math.log(511), 6);
-    expect(seconds).toBeNull();
-  });
-
-  it('takes the speed of an earlier run of the same network on the same set, and of no other', () => {
-    expect(estimate(values, set, [finished])?.seconds).toBeCloseTo((20 * 31 * 256) / 1000, 6);
-    expect(estimate({ ...values, 'encoder.width': '64' }, set, [finished])?.seconds).toBeNull();
   });
 
   it('says nothing while the form holds no sensible numbers', () => {
-    expect(estimate({ ...values, epochs: '' }, set, [])).toBeNull();
+    expect(outline({ ...values, epochs: '' }, set)).toBeNull();
   });
 });
 
