@@ -17,6 +17,7 @@ from backend.catalogue.upgrade import upgrade
 from backend.deps import Lab
 from backend.headers import is_api
 from backend.jobs.queue import Bell
+from backend.pulse import Pulse
 from backend.security import Guard, Keys
 from backend.settings import Settings
 from backend.staging import Staging
@@ -74,14 +75,16 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
         staging=Staging(settings.data_folder / "staging"),
         streams=Streams(catalogue, lambda: app.state.is_stopping()),
         bell=Bell(settings.redis_url),
+        pulse=Pulse(settings.redis_url),
     )
     lab.staging.clean()
     lab.vision.start()
-    looking = asyncio.create_task(lab.streams.run())
+    looking = [asyncio.create_task(what.run()) for what in (lab.streams, lab.pulse)]
     try:
         yield lab
     finally:
-        looking.cancel()
+        for look in looking:
+            look.cancel()
         await asyncio.to_thread(lab.vision.stop)
         catalogue.close()
 

@@ -13,6 +13,7 @@ from backend.catalogue.engine import Catalogue
 from backend.errors import ApiError
 from backend.jobs.queue import Bell
 from backend.opened import Opened
+from backend.pulse import Pulse
 from backend.security import Keys
 from backend.settings import Settings
 from backend.staging import Staging
@@ -42,6 +43,7 @@ class Lab:
     staging: Staging
     streams: Streams
     bell: Bell
+    pulse: Pulse
     datasets: Opened[Dataset] = field(default_factory=lambda: Opened(open_dataset, DATASETS_OPEN))
     banks: Opened[Index] = field(default_factory=lambda: Opened(open_index, BANKS_OPEN))
     # Imports wait here without a thread of the pool that answers everybody else.

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -74,6 +75,7 @@ class Slot:
         if runner is None:
             return False
         with self._catalogue.writing() as session:
+            presence.say_alive(session, self._present())  # so that the job can say where it runs
             claim = store.claim(session, self._who.owner, self._timing)
         if claim is None:
             return False
@@ -104,9 +106,8 @@ class Slot:
 
     def _look_around(self) -> None:
         """A sign of life, a sweep, and jobs for which the bell was not heard."""
-        device = self._runner.device if self._runner is not None else None
         with self._catalogue.writing() as session:
-            presence.say_alive(session, self._who, device)
+            presence.say_alive(session, self._present())
             presence.forget_silent(session, self._timing)
             swept = store.sweep(session, self._timing)
         if swept.requeued or swept.ended:
@@ -114,6 +115,9 @@ class Slot:
         if swept.waiting and not self._taken.locked():
             self._helper = threading.Thread(target=self.work, name="helper", daemon=True)
             self._helper.start()
+
+    def _present(self) -> Presence:
+        return replace(self._who, device=self._runner.device if self._runner is not None else None)
 
     def _replace_dead_runner(self) -> None:
         if self._runner is not None and self._runner.is_alive:

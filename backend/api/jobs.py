@@ -11,13 +11,12 @@ from backend.api.checks import check_job
 from backend.api.fields import Name, RowId
 from backend.api.rows import dataset_row, encoder_row, job_row
 from backend.catalogue import queries
-from backend.catalogue.engine import now
 from backend.catalogue.models import JobRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
-from backend.jobs import estimates, store
-from backend.jobs.presence import SEEN_S
-from backend.jobs.states import Desired, Kind, Lane, State
+from backend.jobs import estimates, presence, store
+from backend.jobs.places import Place, Waiting, place_of_new, places
+from backend.jobs.states import Desired, Kind, Lane, State, lane_of
 from simclr.config import EmbedConfig, PretrainConfig, TransferConfig
 from simclr.datasets import DatasetInfo
 from simclr.events import Progress
@@ -27,12 +26,14 @@ router = APIRouter(tags=["jobs"])
 
 
 class _JobIn(BaseModel):
-    """``submitter`` is whoever asks, by any name: those who wait take turns. Higher ``priority`` comes first."""
+    """``submitter`` is whoever asks, by any name: those who wait take turns. Higher ``priority`` comes first. A job with a
+    ``device`` runs on no other; workers name theirs in /api/system."""
 
     dataset_id: RowId
     name: Name | None = None
     submitter: Name | None = None
     priority: Annotated[int, Field(ge=-1, le=1)] | None = None
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$", description="Such as cpu or cuda:1.")] | None = None
 
 
 class PretrainJobIn(_JobIn):
@@ -64,8 +65,9 @@ class JobErrorOut(BaseModel):
 class JobOut(BaseModel):
     """A job as it stands. ``desired`` is what a person wants; ``state`` follows it.
 
-    ``position`` in the queue counts from 1; ``starts_in_s`` and ``predicted_s`` are null without a precedent. ``spent_s`` are
-    seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
+    ``position`` counts from 1 among the waiting jobs that the same workers take; what is predicted is null where nobody knows.
+    ``spent_s`` are seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
+    ``device`` is, in words, where it runs or ran last; ``pinned_to`` names the only one where it may.
     """
 
     id: str
@@ -86,7 +88,10 @@ class JobOut(BaseModel):
     continues: str | None
     position: int | None
     starts_in_s: float | None
+    pinned_to: str | None
+    device: str | None
     predicted_s: float | None
+    predicted_peak_bytes: int | None
     spent_s: float
     peak_bytes: int | None
     saved_step: int | None
@@ -107,12 +112,21 @@ class AgainIn(BaseModel):
 
 
 class EstimateOut(BaseModel):
-    """``jobs`` like it were looked at; ``waiting`` jobs are in the queue already."""
+    """What a job would take, and from where that is known; null where nobody knows.
+
+    Of its ``source`` "history", ``jobs`` like it were looked at; a "dry_run" tried a few steps. While one is ``pending``, ask
+    again in a second. ``advice`` says what would fit where memory ran out in it. ``waiting`` jobs would be before this one,
+    and it would start in ``starts_in_s``.
+    """
 
     seconds: float | None
     peak_bytes: int | None
+    source: estimates.Source | None
     jobs: int
+    pending: bool
+    advice: str | None
     waiting: int
+    starts_in_s: float | None
 
 
 class JobsQuery(BaseModel):
@@ -208,14 +222,21 @@ def run_again(
 
 @router.post("/jobs/estimate")
 def estimate_job(body: JobIn, lab: LabDep) -> EstimateOut:
-    """What like jobs took here, and how long the queue is; null where there was none."""
+    """What a job would take, and when it would start, were it submitted now."""
+    kind, config = Kind(body.kind), body.config.model_dump(mode="json")
     with lab.catalogue.reading() as session:
-        dataset = dataset_row(session, body.dataset_id)
-        found = estimates.estimate(session, Kind(body.kind), body.config.model_dump(mode="json"), dataset)
-        waiting = estimates.places(session, _slots(session))
-        last = max(waiting.values(), key=lambda place: place.position, default=None)
+        found = estimates.estimate(session, kind, config, dataset_row(session, body.dataset_id))
+        waiting = Waiting(lane_of(kind, config), body.device, found.seconds)
+        place = place_of_new(session, waiting, body.submitter or "", body.priority or 0)
         return EstimateOut(
-            seconds=found.seconds, peak_bytes=found.peak_bytes, jobs=found.jobs, waiting=last.position if last else 0
+            seconds=found.seconds,
+            peak_bytes=found.peak_bytes,
+            source=found.source,
+            jobs=found.jobs,
+            pending=found.is_pending,
+            advice=found.advice,
+            waiting=place.position - 1,
+            starts_in_s=place.starts_in_s,
         )
 
 
@@ -254,19 +275,29 @@ def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> Job
         priority=job.priority,
         submitter=job.submitter,
         continues=job.id,
-        predicted_s=estimates.estimate(session, Kind(job.kind), config, dataset).seconds,
+        pinned_to=job.pinned_to,
+        estimate=estimates.estimate(session, Kind(job.kind), config, dataset),
     )
     return _queue(session, submission)
 
 
-def _slots(session: Session) -> int:
-    return len(queries.workers_seen_since(session, now(session) - SEEN_S))
+def _check_device(session: Session, device: str | None) -> None:
+    """Refuse a device that no worker has, unless one may still turn out to have it."""
+    workers = presence.alive(session)
+    known = {worker.device_name for worker in workers}
+    if device is None or device in known or None in known or not workers:
+        return
+    names = ", ".join(sorted(name for name in known if name))
+    raise ApiError(
+        422, "unknown_device", f"device is {device}, but workers have {names}: choose one of them.", "device"
+    )
 
 
 def _submit(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, key: str | None) -> JobRow:
     dataset = dataset_row(session, body.dataset_id)
     encoder = None if isinstance(body, PretrainJobIn) else encoder_row(session, body.encoder_id)
     check_job(body.config, DatasetInfo.model_validate(dataset.info), dataset.name, encoder)
+    _check_device(session, body.device)
     config = body.config.model_dump(mode="json")
     submission = store.Submission(
         kind=Kind(body.kind),
@@ -277,7 +308,8 @@ def _submit(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, 
         idempotency_key=key,
         priority=body.priority or 0,
         submitter=body.submitter or "",
-        predicted_s=estimates.estimate(session, Kind(body.kind), config, dataset).seconds,
+        pinned_to=body.device,
+        estimate=estimates.estimate(session, Kind(body.kind), config, dataset),
     )
     return _queue(session, submission)
 
@@ -293,13 +325,11 @@ def _jobs_out(session: Session, rows: Sequence[JobRow]) -> list[JobOut]:
     ids = [row.id for row in rows]
     made, steps = queries.encoders_made_by(session, ids), queries.last_steps(session, ids)
     waiting = any(row.state == State.QUEUED for row in rows)
-    places = estimates.places(session, _slots(session)) if waiting else {}
-    return [_job_out(row, made.get(row.id), steps.get(row.id), places.get(row.id)) for row in rows]
+    standing = places(session) if waiting else {}
+    return [_job_out(row, made.get(row.id), steps.get(row.id), standing.get(row.id)) for row in rows]
 
 
-def _job_out(
-    row: JobRow, produced_encoder_id: str | None, saved_step: int | None, place: estimates.Place | None
-) -> JobOut:
+def _job_out(row: JobRow, produced_encoder_id: str | None, saved_step: int | None, place: Place | None) -> JobOut:
     columns = {name: getattr(row, name) for name in JobOut.model_fields.keys() & JobRow.__table__.columns.keys()}
     return JobOut.model_validate(
         {

@@ -4,10 +4,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from backend.catalogue import queries
-from backend.catalogue.engine import now
 from backend.deps import LabDep
-from backend.jobs.presence import SEEN_S
-from backend.jobs.states import State
+from backend.jobs import presence
+from backend.jobs.states import Lane, State
 from simclr import __version__
 
 router = APIRouter(tags=["system"])
@@ -18,26 +17,54 @@ class QueueOut(BaseModel):
     running: int
 
 
+class WorkerOut(BaseModel):
+    """A worker process: ``device`` in words, null until its runner has looked; a job can be pinned to ``device_name``.
+
+    ``lanes`` are the queues that it takes jobs from, ``job_id`` is the one that it runs.
+    """
+
+    host: str
+    device: str | None
+    device_name: str | None
+    lanes: list[Lane]
+    job_id: str | None
+
+
 class SystemOut(BaseModel):
-    """``device`` is where the last worker computes; ``workers`` counts those seen in the last 30 seconds."""
+    """``device`` is where the last worker computes; ``workers`` counts those seen in the last 30 seconds, ``workers_seen``
+    lists them. Without a ``bell`` (Redis) workers find jobs by looking, some seconds later."""
 
     version: str
     device: str | None
     workers: int
+    workers_seen: list[WorkerOut]
+    bell: bool
     data_folder: str
     queue: QueueOut
 
 
 @router.get("/system")
 def read_system(lab: LabDep) -> SystemOut:
-    """Version, device, workers and queue."""
+    """Version, device, workers, bell and queue."""
     with lab.catalogue.reading() as session:
         counts = queries.job_counts(session)
-        workers = queries.workers_seen_since(session, now(session) - SEEN_S)
+        workers = presence.alive(session)
+        running = {job.owner: job.id for job in queries.jobs(session, state=State.RUNNING)}
     return SystemOut(
         version=__version__,
         device=next((worker.device for worker in workers if worker.device), None),
         workers=len(workers),
+        workers_seen=[
+            WorkerOut(
+                host=worker.host,
+                device=worker.device,
+                device_name=worker.device_name,
+                lanes=sorted(presence.reach_of(worker).lanes),
+                job_id=running.get(worker.id),
+            )
+            for worker in sorted(workers, key=lambda worker: (worker.host, worker.device_name or "", worker.id))
+        ],
+        bell=lab.pulse.is_felt,
         data_folder=str(lab.folder),
         queue=QueueOut(queued=counts.get(State.QUEUED, 0), running=counts.get(State.RUNNING, 0)),
     )

@@ -78,6 +78,10 @@ class JobRow(Base):
     peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
     # The job from whose last checkpoint this one goes on.
     continues: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
+    pinned_to: Mapped[str | None]  # the device it was asked to run on, such as "cuda:1"
+    device: Mapped[str | None]  # of the last worker that ran it, in words
+    predicted_peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    dry_run_s: Mapped[float | None]  # what a dry run alone foretold, before anything was learned from jobs
 
 
 class CheckpointRow(Base):
@@ -137,6 +141,23 @@ class ResultRow(Base):
     created_at: Mapped[float]
 
 
+class DryRunRow(Base):
+    """A few steps of a training that somebody thinks of submitting: asked for, taken by an idle worker, answered.
+
+    ``key`` stands for all that the costs depend on, so one answer serves many lengths of the same training.
+    """
+
+    __tablename__ = "dry_run"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    config: Mapped[dict[str, Any]]
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
+    pinned_to: Mapped[str | None]
+    asked_at: Mapped[float]
+    taken_at: Mapped[float | None]
+    found: Mapped[dict[str, Any] | None]  # a dump of simclr.dry_run.Costs
+
+
 class WorkerRow(Base):
     """A worker process that is, or was a moment ago, alive."""
 
@@ -147,3 +168,5 @@ class WorkerRow(Base):
     pid: Mapped[int]
     device: Mapped[str | None]  # in words; None until its runner has looked
     seen_at: Mapped[float]
+    device_name: Mapped[str | None]  # such as "cuda:1", by which a job is pinned to it
+    lanes: Mapped[str] = mapped_column(server_default="long,short")  # backend.jobs.states.Lane, comma-separated

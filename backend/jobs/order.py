@@ -1,38 +1,64 @@
-"""Whose turn it is: by priority, then in rounds in which every submitter has one job, then by age."""
+"""Whose turn it is: by priority, then in rounds in which every submitter has one job, then by age. And who may take it."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.catalogue.models import JobRow
 from backend.jobs.states import Desired, Lane, State
 
-ANY = frozenset(Lane)
+LANES = frozenset(Lane)
 
 
-def is_claimable(moment: float, lanes: Collection[Lane] = ANY) -> ColumnElement[bool]:
-    """Whether a job may start at ``moment``; one that crashed waits a while."""
-    return and_(_is_waiting(lanes), JobRow.not_before <= moment)
+@dataclass(frozen=True)
+class Reach:
+    """Which jobs a worker may take: those in its lanes that are pinned to its device, such as "cuda:1", or to none."""
+
+    lanes: frozenset[Lane] = LANES
+    device: str | None = None
+
+    def covers(self, lane: str, pinned_to: str | None) -> bool:
+        return lane in self.lanes and pinned_to in (None, self.device)
 
 
-def next_claimable(moment: float, lanes: Collection[Lane] = ANY) -> Select[str]:
+UNPINNED = Reach()
+
+
+def is_claimable(moment: float, reach: Reach) -> ColumnElement[bool]:
+    """Whether a job may start at ``moment`` where ``reach`` says; one that crashed waits a while."""
+    here = or_(JobRow.pinned_to.is_(None), JobRow.pinned_to == reach.device)
+    in_lane = [JobRow.lane.in_(sorted(reach.lanes))] if reach.lanes != LANES else []
+    return and_(_is_waiting(), here, *in_lane, JobRow.not_before <= moment)
+
+
+def next_claimable(moment: float, reach: Reach) -> Select[str]:
     """The id of the job whose turn it is, at most one."""
-    return _in_turn(is_claimable(moment, lanes)).limit(1)
+    statement, turn = _in_turn(JobRow.id, is_claimable(moment, reach))
+    return statement.order_by(*turn).limit(1)
 
 
-def waiting_in_turn(session: Session) -> list[str]:
-    """Ids of all waiting jobs, the next one first; those that wait after a crash stand where they will be."""
-    return list(session.scalars(_in_turn(_is_waiting(ANY))))
+def waiting_in_turn(session: Session) -> Sequence[Row[JobRow, int]]:
+    """All waiting jobs, the next one first, each with the round it is in, from 1; a job that crashed stands where it will be."""
+    statement, turn = _in_turn(JobRow, _is_waiting())
+    return session.execute(statement.add_columns(turn[1]).order_by(*turn)).all()
 
 
-def _is_waiting(lanes: Collection[Lane]) -> ColumnElement[bool]:
-    in_lane = [JobRow.lane.in_(sorted(lanes))] if set(lanes) != ANY else []
-    return and_(JobRow.state == State.QUEUED, JobRow.desired == Desired.RUN, *in_lane)
+def round_of_new(session: Session, submitter: str, priority: int) -> int:
+    """The round in which a new job of ``submitter`` would be."""
+    theirs = and_(JobRow.submitter == submitter, or_(JobRow.state == State.RUNNING, _is_waiting()))
+    before = or_(JobRow.state == State.RUNNING, JobRow.priority >= priority)
+    return 1 + (session.scalar(select(func.count()).where(theirs, before)) or 0)
 
 
-def _in_turn(condition: ColumnElement[bool]) -> Select[str]:
+def _is_waiting() -> ColumnElement[bool]:
+    return and_(JobRow.state == State.QUEUED, JobRow.desired == Desired.RUN)
+
+
+def _in_turn(what: Any, condition: ColumnElement[bool]) -> tuple[Select[Any], tuple[Any, ...]]:
+    """``what`` of the jobs for which ``condition`` holds, and what to order them by: priority, round, age."""
     # A job's round is its place among the waiting jobs of its submitter, after those of theirs that run.
     by_age: tuple[Any, ...] = (JobRow.created_at, JobRow.id)
     place = func.row_number().over(partition_by=JobRow.submitter, order_by=(JobRow.priority.desc(), *by_age))
@@ -44,8 +70,5 @@ def _in_turn(condition: ColumnElement[bool]) -> Select[str]:
         .correlate(JobRow)
         .scalar_subquery()
     )
-    return (
-        select(JobRow.id)
-        .join(waiting, waiting.c.id == JobRow.id)
-        .order_by(JobRow.priority.desc(), waiting.c.place + running, *by_age)
-    )
+    statement = select(what).join_from(JobRow, waiting, waiting.c.id == JobRow.id)
+    return statement, (JobRow.priority.desc(), waiting.c.place + running, *by_age)

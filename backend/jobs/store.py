@@ -5,7 +5,7 @@ progress and settle name the epoch and change nothing when it is stale. Times co
 changes when something happens, never whether it is right. Every function works inside the caller's ``Catalogue.writing``.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue import queries
 from backend.catalogue.engine import now
-from backend.catalogue.models import DatasetRow, EncoderRow, EventRow, JobRow
+from backend.catalogue.models import DatasetRow, EncoderRow, EventRow, JobRow, WorkerRow
 from backend.jobs import order
+from backend.jobs.estimates import UNKNOWN, Estimate
 from backend.jobs.made import dump, record
+from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import Saved, forget, keep, keep_last, saved_of
-from backend.jobs.states import MOVES, Desired, Kind, Lane, State, lane_of
+from backend.jobs.states import MOVES, Desired, Kind, State, lane_of
 from backend.jobs.timing import Timing
 from simclr.events import Checkpoint, Event, Log, Progress
 
@@ -47,7 +49,8 @@ class IllegalMove(Exception):
 class Submission:
     """What a person asks for. ``config`` is a dump of the job's config; without ``name`` one is made up.
 
-    A job that ``continues`` another starts from that one's last checkpoint. Higher ``priority`` comes first.
+    A job that ``continues`` another starts from that one's last checkpoint. Higher ``priority`` comes first. One that is
+    ``pinned_to`` a device, such as "cuda:1", waits for a worker there.
     """
 
     kind: Kind
@@ -59,7 +62,8 @@ class Submission:
     priority: int = 0
     submitter: str = ""
     continues: str | None = None
-    predicted_s: float | None = None
+    pinned_to: str | None = None
+    estimate: Estimate = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep did with jobs whose lease had lapsed, and how many jobs could be claimed at once."""
+    """What a sweep did with jobs whose lease had lapsed, and how many jobs could be claimed now, within reach."""
 
     requeued: int
     ended: int
@@ -112,7 +116,10 @@ def submit(session: Session, submission: Submission) -> JobRow:
         priority=submission.priority,
         submitter=submission.submitter,
         continues=submission.continues,
-        predicted_s=submission.predicted_s,
+        pinned_to=submission.pinned_to,
+        predicted_s=submission.estimate.seconds,
+        predicted_peak_bytes=submission.estimate.peak_bytes,
+        dry_run_s=submission.estimate.dry_run_s,
         created_at=now(session),
     )
     try:
@@ -123,27 +130,28 @@ def submit(session: Session, submission: Submission) -> JobRow:
         if key and (known := queries.job_with_key(session, key)):
             return known
         raise
-    _tell_state(session, job, "Waiting for a worker.")
+    _tell_state(session, job, f"Waiting for a worker{f' on {job.pinned_to}' if job.pinned_to else ''}.")
     return job
 
 
-def claim(session: Session, owner: str, timing: Timing = DEFAULT, lanes: Collection[Lane] = order.ANY) -> Claim | None:
-    """Take the job whose turn it is; None when there is none in these lanes."""
+def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach = UNPINNED) -> Claim | None:
+    """Take the job whose turn it is; None when there is none within reach."""
     moment = now(session)
     job = None
     while job is None:
-        chosen = session.scalar(order.next_claimable(moment, lanes))
+        chosen = session.scalar(order.next_claimable(moment, reach))
         if chosen is None:
             return None
         # Where two claims at once chose the same job, the second one's condition fails, and it chooses again.
         job = session.scalar(
             update(JobRow)
-            .where(JobRow.id == chosen, order.is_claimable(moment, lanes))
+            .where(JobRow.id == chosen, order.is_claimable(moment, reach))
             .values(epoch=JobRow.epoch + 1, owner=owner, lease_until=moment + timing.lease_s)
             .returning(JobRow),
             execution_options={"populate_existing": True},
         )
     job.started_at = moment
+    job.device = session.scalar(select(WorkerRow.device).where(WorkerRow.id == owner))
     saved = saved_of(session, job)
     if not saved:
         job.progress = None
@@ -161,9 +169,9 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, lanes: Collect
     )
 
 
-def claimable(session: Session, lanes: Collection[Lane] = order.ANY) -> int:
+def claimable(session: Session, reach: Reach = UNPINNED) -> int:
     """How many jobs ``claim`` could take now."""
-    return session.scalar(select(func.count()).where(order.is_claimable(now(session), lanes))) or 0
+    return session.scalar(select(func.count()).where(order.is_claimable(now(session), reach))) or 0
 
 
 def desired(session: Session, job_id: str, epoch: int) -> Desired | None:
@@ -268,7 +276,7 @@ def request_cancel(session: Session, job_id: str) -> bool:
     return True
 
 
-def sweep(session: Session, timing: Timing = DEFAULT) -> Swept:
+def sweep(session: Session, timing: Timing = DEFAULT, reach: Reach = UNPINNED) -> Swept:
     """Take jobs from workers whose lease has lapsed: back into the queue, or to their end after too many crashes."""
     lapsed = session.scalars(
         select(JobRow)
@@ -279,7 +287,7 @@ def sweep(session: Session, timing: Timing = DEFAULT) -> Swept:
         job.spent_s += max(0.0, (job.lease_until or 0.0) - timing.lease_s - (job.started_at or 0.0))
         _crash(session, job, SILENT, timing)
     requeued = sum(job.state == State.QUEUED for job in lapsed)
-    return Swept(requeued=requeued, ended=len(lapsed) - requeued, waiting=claimable(session))
+    return Swept(requeued=requeued, ended=len(lapsed) - requeued, waiting=claimable(session, reach))
 
 
 def _locked(session: Session, job_id: str) -> JobRow | None:

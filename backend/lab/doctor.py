@@ -15,11 +15,10 @@ import redis
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend.catalogue.engine import Catalogue, now, open_catalogue
-from backend.catalogue.queries import workers_seen_since
+from backend.catalogue.engine import Catalogue, open_catalogue
 from backend.catalogue.upgrade import is_current
+from backend.jobs import presence
 from backend.jobs.invariants import violations
-from backend.jobs.presence import SEEN_S
 from backend.lab.configuration import load_settings
 from backend.lab.errors import LabError
 from backend.lab.launcher import WARN_BELOW_MIB, address_of, without_password
@@ -167,7 +166,7 @@ def has_living_worker(settings: Settings, host: str) -> bool:
     catalogue = open_catalogue(settings)
     try:
         with catalogue.reading() as session:
-            return any(worker.host == host for worker in workers_seen_since(session, now(session) - SEEN_S))
+            return any(worker.host == host for worker in presence.alive(session))
     except SQLAlchemyError:
         return False
     finally:

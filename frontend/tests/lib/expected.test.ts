@@ -5,9 +5,10 @@ import { job, progress } from '../fixtures/job';
 
 function expected(label: string, n: number, answer: Partial<EstimateOut>): Expected {
   const body = { kind: 'embed', dataset_id: 'd1', encoder_id: 'e1' } as const;
+  const unknown = { seconds: null, peak_bytes: null, source: null, jobs: 0, pending: false, advice: null };
   return {
     part: { label, n, body },
-    answer: { seconds: null, peak_bytes: null, jobs: 0, waiting: 0, ...answer },
+    answer: { ...unknown, waiting: 0, starts_in_s: null, ...answer },
   };
 }
 const probe = expected('linear probe', 2, { seconds: 60, peak_bytes: 300 * 2 ** 20, jobs: 3 });

@@ -49,5 +49,5 @@ def test_health_tells_the_version_and_no_more(client: TestClient) -> None:
 
 def test_the_system_is_described(client: TestClient) -> None:
     system = client.get("/api/system").json()
-    assert set(system) == {"version", "device", "workers", "data_folder", "queue"}
+    assert set(system) == {"version", "device", "workers", "workers_seen", "bell", "data_folder", "queue"}
     assert (system["device"], system["workers"]) == (None, 0)

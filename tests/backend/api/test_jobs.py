@@ -7,8 +7,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from backend.jobs import store
+from backend.catalogue import queries
+from backend.jobs import presence, store
+from backend.jobs.order import Reach
 from backend.jobs.outcomes import Artefact, Failed, Succeeded
+from backend.jobs.presence import Presence
 from simclr.config import EncoderConfig
 from simclr.encoder_file import EncoderFile
 from simclr.events import Progress
@@ -203,3 +206,75 @@ def test_the_bell_rings_once_for_a_new_job(own: FastAPI, monkeypatch: pytest.Mon
         client.post("/api/jobs", json=pretrain(dataset_id), headers=headers)
     client.post("/api/jobs", json=pretrain(UNKNOWN))
     assert rung == [1]
+
+
+def worker(app: FastAPI, device_name: str | None, owner: str = "w") -> None:
+    """A worker says that it lives."""
+    with lab.lab(app).catalogue.writing() as session:
+        who = Presence(owner, "host", 1, Reach(device=device_name), device_name and f"{device_name} in words")
+        presence.say_alive(session, who)
+
+
+@pytest.mark.parametrize(
+    ("workers", "status"), [([], 201), ([None], 201), (["cuda:0", "cuda:1"], 201), (["cuda:0", "cpu"], 422)]
+)
+def test_a_job_is_pinned_to_a_device_that_a_worker_has_or_may_turn_out_to_have(
+    own: FastAPI, workers: list[str | None], status: int
+) -> None:
+    client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images())
+    for number, name in enumerate(workers):
+        worker(own, name, str(number))
+    answer = client.post("/api/jobs", json=pretrain(dataset_id, device="cuda:1"))
+    assert answer.status_code == status
+    if status == 201:
+        assert (answer.json()["pinned_to"], answer.json()["device"]) == ("cuda:1", None)
+    else:
+        assert (
+            answer.json()["error"]["message"] == "device is cuda:1, but workers have cpu, cuda:0: choose one of them."
+        )
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:x", "cuda:1 ", "CPU"])
+def test_a_device_that_cannot_be_is_refused(client: TestClient, shown: Shown, device: str) -> None:
+    assert client.post("/api/jobs", json=pretrain(shown.dataset, device=device)).status_code == 422
+
+
+def test_who_runs_what_and_where_is_shown_and_kept(own: FastAPI) -> None:
+    client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images())
+    job_id = client.post("/api/jobs", json=pretrain(dataset_id)).json()["id"]
+    worker(own, "cuda:1", "worker")
+    worker(own, "cuda:0", "another")
+    with lab.lab(own).catalogue.writing() as session:
+        claim = store.claim(session, "worker")
+    system = client.get("/api/system").json()
+    assert (system["workers"], system["bell"]) == (2, False)
+    assert [(w["device_name"], w["lanes"], w["job_id"]) for w in system["workers_seen"]] == [
+        ("cuda:0", ["long", "short"], None),
+        ("cuda:1", ["long", "short"], job_id),
+    ]
+    assert claim is not None
+    with lab.lab(own).catalogue.writing() as session:
+        store.settle(session, job_id, claim.epoch, Failed("x", "It did not work."))
+    assert client.get(f"/api/jobs/{job_id}").json()["device"] == "cuda:1 in words"
+
+
+def test_an_estimate_comes_from_like_jobs_and_says_when_it_would_start(own: FastAPI) -> None:
+    client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images())
+    asked = {**pretrain(dataset_id), "config": {"batch_size": 8, "epochs": 2}}
+    job_id = client.post("/api/jobs", json=asked).json()["id"]
+    worker(own, "cpu", "worker")
+    nothing = client.post("/api/jobs/estimate", json=asked).json()
+    assert (nothing["seconds"], nothing["source"], nothing["waiting"], nothing["starts_in_s"]) == (None, None, 1, None)
+    result = PretrainResult(
+        epochs=2, steps=6, loss=2.0, chance=2.7, knn_accuracy=None, feature_dim=128, images_per_s=1.0, seconds=1.0, device="cpu"
+    )  # fmt: skip
+    with lab.lab(own).catalogue.writing() as session:
+        claim = store.claim(session, "worker")
+        assert claim is not None
+        store.settle(session, job_id, claim.epoch, Succeeded(result, Artefact("k", "0" * 64), peak_bytes=5))
+        queries.job(session, job_id).spent_s = 8.0  # type: ignore[union-attr]
+    longer = client.post("/api/jobs/estimate", json={**asked, "config": {"batch_size": 8, "epochs": 4}}).json()
+    assert (longer["seconds"], longer["peak_bytes"], longer["source"], longer["jobs"]) == (16.0, 5, "history", 1)
+    assert (longer["waiting"], longer["starts_in_s"]) == (0, 0.0)
+    submitted = client.post("/api/jobs", json=asked).json()
+    assert (submitted["predicted_s"], submitted["predicted_peak_bytes"]) == (8.0, 5)

@@ -4,7 +4,8 @@ import pytest
 
 from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue
-from backend.jobs import store
+from backend.jobs import order, store
+from backend.jobs.order import Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Paused, Released
 from backend.jobs.saved import in_use
 from backend.jobs.states import Desired, Kind, Lane, State
@@ -14,6 +15,7 @@ from simclr.events import Checkpoint
 from tests.backend.jobs.rows import PRETRAINED, add_encoder, claim, job, state, submit
 
 AT_ONCE = Timing(backoff_s=(0.0,))
+SHORT = Reach(lanes=frozenset({Lane.SHORT}))
 
 
 def save(catalogue: Catalogue, claimed: Claim, step: int, knn: float | None = None) -> bool:
@@ -165,7 +167,7 @@ def test_submitters_take_turns_and_the_urgent_come_first(catalogue: Catalogue, d
     urgent = submit(catalogue, dataset_id, submitter="ann", priority=1)
     turns = [urgent, few[0], many[0], few[1], many[1], many[2]]
     with catalogue.reading() as session:
-        assert store.order.waiting_in_turn(session)[0] == urgent
+        assert order.waiting_in_turn(session)[0][0].id == urgent
     assert [claim(catalogue).job_id for _ in turns] == turns
 
 
@@ -173,8 +175,8 @@ def test_a_worker_for_short_jobs_leaves_the_long_ones(catalogue: Catalogue, data
     submit(catalogue, dataset_id)
     short = submit(catalogue, dataset_id, kind=Kind.EMBED, encoder_id=add_encoder(catalogue, dataset_id))
     with catalogue.writing() as session:
-        assert store.claimable(session, {Lane.SHORT}) == 1
-        claimed = store.claim(session, "worker", lanes={Lane.SHORT})
+        assert store.claimable(session, SHORT) == 1
+        claimed = store.claim(session, "worker", reach=SHORT)
         assert claimed is not None
         assert claimed.job_id == short
-        assert store.claim(session, "worker", lanes={Lane.SHORT}) is None
+        assert store.claim(session, "worker", reach=SHORT) is None
