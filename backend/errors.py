@@ -3,6 +3,7 @@
 import json
 import logging
 import secrets
+import sqlite3
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from backend.headers import protect
@@ -19,6 +21,8 @@ log = logging.getLogger(__name__)
 
 MAX_FIELDS = 50
 MAX_PATH_CHARACTERS = 200
+RETRY_AFTER_S = 2
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the low byte of its error codes
 
 
 class FieldError(BaseModel):
@@ -69,6 +73,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _out_of_reach)
     app.add_exception_handler(Exception, _crashed)
 
 
@@ -99,6 +104,16 @@ _HTTP_MESSAGES = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not answer to this method.",
 }
+
+
+async def _out_of_reach(request: Request, error: Exception) -> Response:
+    """The catalogue is locked for longer than a writer waits, or cannot be reached: nothing of the request was kept."""
+    reason = error.orig if isinstance(error, OperationalError) else None
+    if isinstance(reason, sqlite3.Error) and reason.sqlite_errorcode & 0xFF not in BUSY:
+        raise error  # SQLite calls mistakes in a statement operational too
+    log.warning("%s %s was put off: %s", request.method, request.url.path, error)
+    message = "The catalogue cannot be used just now, and nothing has been changed: try again in a few seconds."
+    return error_response(503, ErrorDetail(code="catalogue_busy", message=message), {"Retry-After": str(RETRY_AFTER_S)})
 
 
 async def _crashed(request: Request, error: Exception) -> Response:

@@ -1,12 +1,15 @@
 """Whatever is sent, the answer has one shape, repeats nothing of it, and is never a crash."""
 
+import sqlite3
 import urllib.parse
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from backend.catalogue import engine
 from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
 from tests.backend.api.routes import ID, ID_ROUTES, JSON_ROUTES
@@ -195,6 +198,32 @@ def test_a_body_over_the_limit_is_refused_by_its_length_and_while_it_comes(clien
     )
     for answer in (declared, streamed):
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_a_write_while_the_catalogue_is_locked_is_put_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 50)
+    with lab.running(tmp_path) as app, sqlite3.connect(tmp_path / "catalogue.sqlite", isolation_level=None) as other:
+        client = lab.signed_in(app)
+        other.execute("BEGIN IMMEDIATE")
+        answer = client.post(f"/api/jobs/{ID}/cancel")
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["error"]["code"] == "catalogue_busy"
+        assert int(answer.headers["retry-after"]) > 0
+        assert client.get("/api/jobs").is_success, "readers have to wait for nobody"
+        other.execute("ROLLBACK")
+        assert client.post(f"/api/jobs/{ID}/cancel").status_code == 404
+    other.close()
+
+
+def test_a_mistake_in_a_statement_is_a_failure_of_our_own(tmp_path: Path) -> None:
+    with lab.running(tmp_path) as app:
+
+        @app.get("/api/broken")
+        def broken() -> None:
+            with lab.lab(app).catalogue.reading() as session:
+                session.execute(text("SELECT nothing FROM nowhere"))
+
+        assert lab.signed_in(app).get("/api/broken").status_code == 500
 
 
 def test_a_failure_of_our_own_shows_a_number_and_no_trace(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
