@@ -24,6 +24,8 @@ endif
 export npm_config_fund  := false
 export npm_config_audit := false
 export npm_config_update_notifier := false
+# Compiled anew at every start, torch and Lightning cost a worker 13 s of a core instead of 5.
+unexport PYTHONDONTWRITEBYTECODE
 # The tests compare numbers and share two cores with what they start.
 TESTING := OMP_NUM_THREADS=1
 

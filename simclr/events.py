@@ -100,6 +100,10 @@ class Stopped(Exception):
     """The experiment ended because ``should_stop`` said so."""
 
 
+class OutOfMemory(ValueError):
+    """The experiment needs more memory than there is; the message says which batch fits."""
+
+
 def ignore(event: Log | Progress | Evaluation | Checkpoint, /) -> None:
     """An ``Emit`` for callers who do not watch."""
 

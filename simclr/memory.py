@@ -6,12 +6,19 @@ from collections.abc import Callable
 
 import torch
 
-CPU_SAYS = ("can't allocate memory", "could not create a primitive", "could not allocate")
+# The CPU's allocator has no error class of its own; oneDNN says only that it could not do its work, and torch.save that
+# the buffer in memory to which it writes ended too early.
+CPU_SAYS = (
+    "can't allocate memory",
+    "could not allocate",
+    "could not create a primitive",
+    "could not execute a primitive",
+    "unexpected pos ",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` says that memory ran out, on a CPU or an accelerator."""
-    # The CPU's allocator has no error class of its own, and oneDNN says only that it could not do its work.
     said = isinstance(error, RuntimeError) and any(words in str(error) for words in CPU_SAYS)
     return said or isinstance(error, MemoryError | torch.OutOfMemoryError)
 

@@ -24,7 +24,7 @@ from simclr.encoders import (
     save_encoder,
     seeded,
 )
-from simclr.events import Emit, Evaluation, Log, ShouldStop, ignore, never
+from simclr.events import Emit, Evaluation, Log, OutOfMemory, ShouldStop, ignore, never
 from simclr.follow import Follow
 from simclr.halves import Halves, halves
 from simclr.loop import Part, Training, fit
@@ -67,8 +67,8 @@ def pretrain(
         cadence: When to write checkpoints into ``run``, beside after the last step and when asked to stop.
 
     Raises:
-        ValueError: the batch is larger than the training split, "supcon" has no labels, ``start`` or ``resume`` does not fit,
-            or memory ran out (the message says which batch size fits).
+        ValueError: the batch is larger than the training split, "supcon" has no labels, or ``start`` or ``resume`` does not fit.
+        OutOfMemory: which batch size fits.
         Diverged: the loss became NaN; the encoder as it was after the last good epoch is kept as ``run.last_good``.
         Stopped: ``should_stop`` said so; no encoder was written, but a checkpoint of this very step.
         OSError: the disk is full; earlier checkpoints are whole.
@@ -107,7 +107,7 @@ def pretrain(
             raise
         # The frames of the failed step hold its tensors, which would be missing when smaller steps are tried.
         clear_frames(error.__traceback__)
-        raise ValueError(_memory_advice(config, images, module)) from error
+        raise OutOfMemory(_memory_advice(config, images, module)) from error
     save_encoder(run.encoder, module.result, _description(config, images, module))
     result = PretrainResult(
         epochs=config.epochs,

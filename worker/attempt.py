@@ -9,7 +9,7 @@ from pathlib import Path
 from backend.jobs.states import Kind
 from simclr.config import EmbedConfig, PretrainConfig, transfer_config
 from simclr.datasets.store import open_dataset
-from simclr.events import Emit, ShouldStop, Stopped
+from simclr.events import Emit, OutOfMemory, ShouldStop, Stopped
 from simclr.results import EmbedResult, PretrainResult, TransferResult
 from simclr.runs import Run
 from worker.protocol import Exit, Finished, Message, Order, Refused
@@ -28,6 +28,10 @@ def attempt(order: Order, say: Say, should_stop: ShouldStop) -> int:
     except OSError as error:
         say(Refused(code="disk", message=f"Files could not be read or written: {error}"))
         return Exit.DISK
+    except OutOfMemory as error:
+        traceback.print_exc()
+        say(Refused(code="out_of_memory", message=str(error)))
+        return Exit.BAD_INPUT
     except ValueError as error:
         traceback.print_exc()
         say(Refused(code="bad_input", message=str(error)))
@@ -83,10 +87,13 @@ def _encoder_of(order: Order) -> Path:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    torch = sys.modules.get("torch")
-    return isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError))
+    from simclr.memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _memory_advice(order: Order) -> str:
     size = order.config.get("batch_size")
-    return f"There is not enough memory: reduce the batch size (now {size})." if size else "There is not enough memory."
+    if size is None or size < 4:
+        return "memory ran out: choose a smaller encoder, or fewer or smaller images"
+    return f"memory ran out at batch_size {size}: try {size // 2}"

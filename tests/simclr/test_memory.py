@@ -1,4 +1,6 @@
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ import simclr.pretrain
 from simclr import encoders
 from simclr.config import EncoderConfig, PretrainConfig
 from simclr.encoders import ImageFacts
+from simclr.events import OutOfMemory
 from simclr.memory import is_out_of_memory, largest_batch
 from simclr.runs import Run
 from tests.simclr.conftest import striped
@@ -15,6 +18,18 @@ from tests.simclr.conftest import striped
 def test_a_cpu_that_cannot_allocate_is_out_of_memory() -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(1 << 58, dtype=torch.uint8)
+    assert is_out_of_memory(raised.value)
+
+
+def test_a_state_that_does_not_fit_into_memory_is_out_of_memory() -> None:
+    class Full(io.BytesIO):
+        def write(self, some: Any, /) -> int:
+            if self.tell() > 4000:
+                raise MemoryError
+            return super().write(some)
+
+    with pytest.raises((RuntimeError, MemoryError)) as raised:
+        torch.save({"weights": torch.zeros(10_000)}, Full())
     assert is_out_of_memory(raised.value)
 
 
@@ -62,5 +77,5 @@ def test_a_pretraining_without_enough_memory_names_the_batch_that_fits(
 
     monkeypatch.setattr(simclr.pretrain, "normalise", normalise)
     config = PretrainConfig(batch_size=256, epochs=1, encoder=EncoderConfig(width=8, stem="small"))
-    with pytest.raises(ValueError, match="memory ran out at batch_size 256: 32 fits"):
+    with pytest.raises(OutOfMemory, match="memory ran out at batch_size 256: 32 fits"):
         simclr.pretrain.pretrain(config, striped(600, size_px=16), Run(tmp_path))

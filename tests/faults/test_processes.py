@@ -1,0 +1,177 @@
+"""Processes that are killed, frozen, starved or told to leave, while they train."""
+
+import contextlib
+import os
+import re
+import resource
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.jobs.states import State
+from simclr.config import EncoderConfig
+from tests.faults.lab import TRAINING, Lab, add_squares
+from tests.worker.waiting import children_of, is_running, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+# Needs half a gigabyte for a step of images of 64 × 64, most of it for what is between its layers.
+GREEDY = TRAINING.model_copy(update={"batch_size": 64, "encoder": EncoderConfig(architecture="resnet8", width=64)})
+SCARCE_BYTES = 250 << 20
+
+
+def test_f01_a_training_that_is_killed_goes_on_from_its_checkpoint(lab: Lab) -> None:
+    job_id = lab.submit()
+    step = lab.until_saved(job_id)
+    os.kill(lab.runner_of(job_id)[2], signal.SIGKILL)
+    lab.until_saved(job_id, epoch=2)
+    assert lab.told(job_id)["saved_step"] > step
+    lab.must_succeed(job_id)
+    assert "killed by signal 9" in lab.messages(job_id)
+    assert "goes on from step" in lab.messages(job_id)
+    assert lab.job(job_id).epoch == 2
+
+
+def test_f02_a_worker_that_is_killed_leaves_no_process_and_another_takes_over(lab: Lab) -> None:
+    lab.start_worker()
+    job_id = lab.submit()
+    lab.until_saved(job_id)
+    worker, *below = lab.runner_of(job_id)
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: not any(map(is_running, below)), "the end of runner and job", within_s=5)
+    lab.must_succeed(job_id)
+    assert "fell silent" in lab.messages(job_id)
+    assert lab.job(job_id).epoch == 2
+
+
+def test_f03_a_worker_that_was_frozen_writes_nothing_when_it_thaws(lab: Lab) -> None:
+    lab.start_worker()
+    job_id = lab.submit()
+    lab.until_saved(job_id)
+    zombie, _, process = lab.runner_of(job_id)
+    lab.freeze(zombie)
+    lab.until_saved(job_id, epoch=2)
+    assert is_running(zombie)
+    os.kill(zombie, signal.SIGCONT)
+    lab.must_succeed(job_id)
+    until(lambda: not is_running(process), "the end of the first attempt")
+    epochs = [event.epoch for event in lab.events(job_id)]
+    assert epochs == sorted(epochs), "the first attempt wrote after it was replaced"
+    assert lab.job(job_id).epoch == 2
+
+
+def test_f07_a_job_that_dies_at_once_fails_after_three_attempts_and_others_succeed(lab: Lab) -> None:
+    [runner] = children_of(lab.a_worker().pid)
+    poison = lab.submit()
+    is_over = threading.Event()
+
+    def kill_at_birth() -> None:
+        while not is_over.is_set():
+            if lab.job(poison).state == State.RUNNING:
+                for process in children_of(runner):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_at_birth)
+    killer.start()
+    try:
+        failed = lab.until_state(poison, State.FAILED)
+    finally:
+        is_over.set()
+        killer.join()
+    assert (failed.error_code, failed.crashes, failed.epoch) == ("crashed", 3, 3)
+    assert lab.told(poison)["error"] == {"code": "crashed", "message": failed.error_message}
+    lab.must_succeed(lab.submit())
+
+
+def test_f08_a_training_that_hangs_is_ended_and_goes_on(lab: Lab) -> None:
+    lab.end(lab.a_worker())
+    impatient = lab.start_worker(stall_s=4.0)
+    job_id = lab.submit()
+    lab.until_saved(job_id)
+    hanging = lab.runner_of(job_id)[2]
+    os.kill(hanging, signal.SIGSTOP)
+    lab.must_succeed(job_id)
+    assert "said nothing for 4 s" in lab.messages(job_id)
+    assert not is_running(hanging)
+    lab.end(impatient)
+
+
+def test_f11_a_worker_that_is_told_to_stop_gives_its_job_back_uncounted(lab: Lab) -> None:
+    leaving = lab.a_worker()
+    job_id = lab.submit()
+    lab.until_saved(job_id)
+    below = lab.runner_of(job_id)[1:]
+    leaving.terminate()
+    assert leaving.wait(timeout=20) == 0
+    assert not any(map(is_running, below))
+    told = lab.told(job_id)
+    assert (told["state"], told["crashes"]) == ("queued", 0)
+    assert f"The lab was stopped; the job goes on from step {told['saved_step']}" in lab.messages(job_id)
+    lab.start_worker()
+    lab.must_succeed(job_id)
+    assert (lab.job(job_id).crashes, lab.job(job_id).epoch) == (0, 2)
+
+
+def test_f17_with_nobody_left_to_sweep_jobs_wait_and_go_on_at_the_next_start(lab: Lab) -> None:
+    running = lab.submit()
+    lab.until_saved(running)
+    lab.end(lab.a_worker())
+    waiting = lab.submit()
+    assert (lab.told(running)["state"], lab.told(waiting)["state"]) == ("running", "queued")
+    lab.start_worker()
+    lab.must_succeed(running, waiting)
+    assert (lab.job(running).epoch, lab.job(waiting).epoch) == (2, 1)
+
+
+@contextlib.contextmanager
+def memory_group(name: str) -> Iterator[Path]:
+    """A control group for memory, of version 1 or 2 of these."""
+    for folder in (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")):
+        group = folder / name
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        if any((group / limit).exists() for limit in ("memory.limit_in_bytes", "memory.max")):
+            yield group
+            until(lambda: (group / "cgroup.procs").read_text() == "", "the end of what is in the group")  # noqa: B023
+            group.rmdir()
+            return
+        group.rmdir()
+    pytest.skip("no control group for memory can be made here")
+
+
+def test_f22_a_training_that_the_kernel_ends_for_its_memory_goes_on_and_says_so(lab: Lab) -> None:
+    job_id = lab.submit()
+    with memory_group(f"simclr-lab-test-{os.getpid()}") as group:
+        limit = next(group / name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists())
+        limit.write_text(str(1 << 19))
+        lab.until_saved(job_id)
+        (group / "cgroup.procs").write_text(str(lab.runner_of(job_id)[2]))
+        lab.until_saved(job_id, epoch=2)
+    lab.must_succeed(job_id)
+    assert "killed by signal 9, as happens when the machine runs out of memory" in lab.messages(job_id)
+
+
+def test_f22_a_training_for_which_memory_does_not_suffice_says_which_batch_fits(lab: Lab) -> None:
+    [runner] = children_of(lab.a_worker().pid)
+    whole = resource.prlimit(runner, resource.RLIMIT_AS)
+    resource.prlimit(runner, resource.RLIMIT_AS, (address_space(runner) + SCARCE_BYTES, whole[1]))
+    try:
+        job_id = lab.submit(GREEDY, dataset_id=add_squares(lab.catalogue, lab.data, scale=4))
+        failed = lab.until_state(job_id, State.FAILED)
+    finally:
+        resource.prlimit(runner, resource.RLIMIT_AS, whole)
+    assert (failed.error_code, failed.crashes, failed.epoch) == ("out_of_memory", 0, 1)
+    said = re.fullmatch(r"memory ran out at batch_size 64: (\d+) fits, as tried just now", failed.error_message or "")
+    assert said, failed.error_message
+    assert lab.told(job_id)["error"] == {"code": "out_of_memory", "message": said[0]}
+    lab.must_succeed(lab.submit())
+
+
+def address_space(pid: int) -> int:
+    """Bytes of address space that a process has mapped."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
