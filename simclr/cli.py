@@ -53,7 +53,10 @@ app = typer.Typer(
 )
 
 DatasetArgument = Annotated[
-    str, typer.Argument(metavar="DATASET", help="digits, patterns, a .zip or .npz file, or the folder of a stored set.")
+    str,
+    typer.Argument(
+        metavar="DATASET", help="digits, patterns, factors, a .zip or .npz file, or the folder of a stored set."
+    ),
 ]
 Preset = Annotated[
     str | None, typer.Option("--preset", help="Recipe to start from; options go over it. Its names: 'simclr presets'.")

@@ -20,5 +20,11 @@ def _patterns() -> Dataset:
     return patterns()
 
 
+def _factors() -> Dataset:
+    from simclr.datasets.factors import factors
+
+    return factors()
+
+
 # Sets that need no file; each source is imported when it is asked for, because who only reads sets needs none of them.
-BUILTIN: dict[str, Callable[[], Dataset]] = {"digits": _digits, "patterns": _patterns}
+BUILTIN: dict[str, Callable[[], Dataset]] = {"digits": _digits, "patterns": _patterns, "factors": _factors}

@@ -12,6 +12,7 @@ from simclr.datasets.store import SPLITS, describe, open_dataset, write_dataset
 
 GOLDEN = {
     "digits": "f769eedafd618670697617f93388cc857f25ef9071c0c79fc3563fda65c33e6c",
+    "factors": "af01b2b2759679a347b6b00800e36045089bf07151f7ab4320bced263c4bdb9e",
     "patterns": "43d1d35dd45003b84ddc58e6e737768a3e853810da1eaff6add09d30473d136a",
 }
 
@@ -25,6 +26,7 @@ def test_built_in_sets_have_the_same_bytes_everywhere(textures: Dataset) -> None
     assert BUILTIN.keys() == GOLDEN.keys()
     assert describe(BUILTIN["digits"]()).content_hash == GOLDEN["digits"]
     assert describe(textures).content_hash == GOLDEN["patterns"]
+    assert describe(BUILTIN["factors"]()).content_hash == GOLDEN["factors"]
 
 
 def test_digits_have_every_class_in_every_split() -> None:
