@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -64,18 +65,20 @@ class Keys:
         return accepted
 
     def new_cookie(self) -> str:
-        issued = str(int(self._clock()))
-        return f"{issued}.{self._signature(issued)}"
+        # With the random part no two browsers have the same one, so that what each has open can be counted.
+        session = f"{int(self._clock())}.{secrets.token_hex(8)}"
+        return f"{session}.{self._signature(session)}"
 
     def accepts_cookie(self, cookie: str) -> bool:
-        issued, _, signature = cookie.partition(".")
+        session, _, signature = cookie.rpartition(".")
+        issued, _, _ = session.partition(".")
         if not (issued.isascii() and issued.isdigit() and len(issued) <= 12 and signature.isascii()):
             return False
-        is_genuine = hmac.compare_digest(signature, self._signature(issued))
+        is_genuine = hmac.compare_digest(signature, self._signature(session))
         return is_genuine and int(issued) > self._clock() - COOKIE_AGE_S
 
-    def _signature(self, issued: str) -> str:
-        return hmac.new(self._token, f"simclr-lab session {issued}".encode(), hashlib.sha256).hexdigest()
+    def _signature(self, session: str) -> str:
+        return hmac.new(self._token, f"simclr-lab session {session}".encode(), hashlib.sha256).hexdigest()
 
 
 class Guard:

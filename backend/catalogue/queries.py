@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.models import (
@@ -105,6 +105,29 @@ def events_after(session: Session, job_id: str, seq: int, *, limit: int = 500) -
     return session.scalars(
         select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
     ).all()
+
+
+def numbers_after(session: Session, job_id: str, seq: int, *, points: int) -> list[int]:
+    """Numbers above ``seq`` of a job's events, ascending; of its progress about ``points``, evenly spaced, and the last."""
+    later = and_(EventRow.job_id == job_id, EventRow.seq > seq)
+    is_progress = EventRow.kind == "progress"
+    count, last = session.execute(select(func.count(), func.max(EventRow.seq)).where(later, is_progress)).one()
+    stride = max(1, -(-count // points))
+    ordinal = func.row_number().over(order_by=EventRow.seq).label("ordinal")
+    curve = select(EventRow.seq, ordinal).where(later, is_progress).subquery()
+    kept = select(curve.c.seq).where(or_(curve.c.ordinal % stride == 0, curve.c.seq == last))
+    return sorted(session.scalars(select(EventRow.seq).where(later, ~is_progress).union_all(kept)))
+
+
+def last_number(session: Session, job_id: str) -> int:
+    """The number of a job's last event."""
+    return session.scalar(select(func.max(EventRow.seq)).where(EventRow.job_id == job_id)) or 0
+
+
+def events_numbered(session: Session, job_id: str, numbers: Sequence[int]) -> Sequence[EventRow]:
+    """A job's events of these numbers, ascending."""
+    wanted = (EventRow.job_id == job_id, EventRow.seq.in_(numbers))
+    return session.scalars(select(EventRow).where(*wanted).order_by(EventRow.seq)).all()
 
 
 def results(session: Session, *, dataset_id: str | None = None) -> Sequence[tuple[ResultRow, EncoderRow, DatasetRow]]:

@@ -342,6 +342,8 @@ export interface paths {
         /**
          * Stream Events
          * @description The events of a job as they happen, from the first or after Last-Event-ID, until the job has ended.
+         *
+         *     Of a long curve that is told again only about 1,000 points are; every other event is.
          */
         get: operations["stream_events"];
         put?: never;

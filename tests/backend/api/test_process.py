@@ -170,6 +170,38 @@ def test_many_follow_one_job_and_nobody_misses_anything(api: Api, catalogue: Cat
     assert numbers == [list(range(1, 24))] * 8
 
 
+def test_a_client_that_does_not_read_costs_the_api_little_and_others_nothing(
+    api: Api, catalogue: Catalogue, dataset_id: str
+) -> None:
+    def held_kib() -> int:
+        status = Path(f"/proc/{api.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    job_id = submit(api, dataset_id)
+    held = claim(catalogue)
+    lines = (
+        f"GET /api/jobs/{job_id}/events HTTP/1.1",
+        f"Host: 127.0.0.1:{api.settings.port}",
+        f"Authorization: Bearer {api.settings.access_token}",
+    )
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", api.settings.port))
+        deaf.sendall("\r\n".join((*lines, "", "")).encode())
+        with api.client.stream("GET", f"/api/jobs/{job_id}/events") as stream:
+            coming = events(stream)
+            next(coming)
+            before = held_kib()
+            words = "word " * 1000
+            for n in range(200):  # 10 MB for the one that does not read, more than a socket takes
+                tell(catalogue, held, *(f"{n}.{k} {words}" for k in range(10)))
+            end(catalogue, held)
+            numbers = [int(event["id"]) for event in coming]
+        assert numbers == list(range(2, 2004))
+        assert held_kib() - before < 20 * 1024
+    assert api.answers()
+
+
 def head(api: Api, length: str) -> bytes:
     """The head of an upload whose body is said to have ``length`` bytes."""
     lines = (
