@@ -1,6 +1,5 @@
 """What pretraining and fine-tuning share: random batches without worker processes, progress, stopping."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from simclr.events import Emit, Progress, ShouldStop, Stopped
 from simclr.resume import State
 
 REPORT_EVERY_S = 0.25
+# The loss that is told is the mean of so many last steps, so that it belongs to the step and not to the clock.
+STEPS_MEANT = 20
 # A set up to this size is kept on the accelerator, so that no batch waits for a copy.
 RESIDENT_BYTES = 4 << 30
 
@@ -132,8 +133,8 @@ class Watch:
         self.should_stop = should_stop
         self.clock = clock
         self.step = self.first = 0
-        self.loss = math.nan
         self.pending: list[Tensor] = []
+        self.recent = torch.empty(0)
         self.spent = 0.0
         self.earlier_s = 0.0
         self.began_at = self.resumed_at = self.reported_at = clock()
@@ -142,6 +143,11 @@ class Watch:
     def epoch(self) -> int:
         """The one in which the last step lies, from 1; 0 before the first."""
         return (self.step - 1) // self.steps_per_epoch + 1
+
+    @property
+    def loss(self) -> float:
+        """The mean of the last steps that were read, an epoch's at most; NaN before the first."""
+        return float(self.recent.mean())
 
     @property
     def seconds(self) -> float:
@@ -154,15 +160,13 @@ class Watch:
         Raises:
             Diverged: a loss since the last report is NaN or infinite, so there is nothing to go on from.
         """
-        pending = torch.stack(self.pending).float().cpu() if self.pending else torch.empty(0)
-        self._refuse_no_number(pending)
-        return {"step": self.step, "loss": self.loss, "pending": pending, "seconds": self.seconds}
+        self._read_losses()
+        return {"step": self.step, "recent": self.recent, "seconds": self.seconds}
 
     def go_on(self, state: State) -> None:
         """Continue where ``state`` was taken; speed is measured anew."""
         self.step = self.first = int(state["step"])
-        self.loss = float(state["loss"])
-        self.pending = list(state["pending"])
+        self.recent = state["recent"]
         self.earlier_s = float(state["seconds"])
 
     def check(self) -> None:
@@ -194,10 +198,7 @@ class Watch:
         return (self.step - self.first) * self.batch_size / max(1e-9, self.spent + self.clock() - self.resumed_at)
 
     def _report(self, learning_rate: float) -> None:
-        losses = torch.stack(self.pending).float().cpu()
-        self._refuse_no_number(losses)
-        self.pending.clear()
-        self.loss = float(losses.mean())
+        self._read_losses()
         self.reported_at = self.clock()
         speed = self.images_per_s
         self.emit(
@@ -213,6 +214,15 @@ class Watch:
                 eta_s=(self.steps - self.step) * self.batch_size / speed,
             )
         )
+
+    def _read_losses(self) -> None:
+        """Take in what was not read yet."""
+        if not self.pending:
+            return
+        losses = torch.stack(self.pending).float().cpu()
+        self._refuse_no_number(losses)
+        self.pending.clear()
+        self.recent = torch.cat((self.recent, losses))[-min(STEPS_MEANT, self.steps_per_epoch) :]
 
     def _refuse_no_number(self, losses: Tensor) -> None:
         wrong = (~losses.isfinite()).nonzero()[:, 0]

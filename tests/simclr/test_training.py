@@ -58,11 +58,25 @@ def test_progress_is_told_at_most_four_times_a_second_and_at_the_last_step(heard
     assert (last.steps, last.epoch, last.epochs, last.loss, last.chance, last.eta_s) == (50, 5, 5, 1.0, 2.0, 0.0)
 
 
-def test_the_loss_told_is_the_mean_since_the_last_report(heard: Heard) -> None:
-    watch = Watch(batches(8, 4), 1, heard, never, clock=lambda: 0.0)
-    watch.stepped(torch.tensor(1.0), 0.1)
-    watch.stepped(torch.tensor(3.0), 0.1)
-    assert [event.loss for event in heard.progress] == [2.0]
+def test_the_loss_told_is_the_mean_of_the_last_steps_an_epochs_at_most(heard: Heard) -> None:
+    watch = Watch(batches(8, 4), 2, heard, never, clock=lambda: 0.0)
+    for loss in (1.0, 3.0, 5.0, 9.0):
+        watch.stepped(torch.tensor(loss), 0.1)
+    assert [event.loss for event in heard.progress] == [2.0, 7.0]
+
+
+def test_what_is_told_of_a_step_does_not_depend_on_when_others_were_told() -> None:
+    curves = []
+    for seconds_a_look in (0.0, 0.02, 1.0):
+        heard = Heard()
+        watch = Watch(batches(120, 4), 2, heard, never, clock=ticking(seconds_a_look))
+        for step in range(60):
+            watch.stepped(torch.tensor(1.0 / (1 + step)), 0.1)
+        curves.append({event.step: event.loss for event in heard.progress})
+    seldom, now_and_then, always = curves
+    assert set(seldom) < set(now_and_then) < set(always)
+    assert now_and_then == {step: always[step] for step in now_and_then}
+    assert seldom == {step: always[step] for step in seldom}
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
