@@ -79,7 +79,8 @@ class Lab:
             raise ApiError(503, "vision_unavailable", message) from None
 
 
-def lab_of(request: Request) -> Lab:
+async def lab_of(request: Request) -> Lab:
+    """Asynchronous because FastAPI would send a plain function to a thread and back, a tenth of a short request's time."""
     lab: Lab = request.app.state.lab
     return lab
 

@@ -101,6 +101,9 @@ class JobOut(BaseModel):
     produced_encoder_id: str | None
 
 
+COPIED = tuple(JobOut.model_fields.keys() & JobRow.__table__.columns.keys())  # as the row has it
+
+
 class JobsOut(BaseModel):
     items: list[JobOut]
 
@@ -330,7 +333,7 @@ def _jobs_out(session: Session, rows: Sequence[JobRow]) -> list[JobOut]:
 
 
 def _job_out(row: JobRow, produced_encoder_id: str | None, saved_step: int | None, place: Place | None) -> JobOut:
-    columns = {name: getattr(row, name) for name in JobOut.model_fields.keys() & JobRow.__table__.columns.keys()}
+    columns = {name: getattr(row, name) for name in COPIED}
     return JobOut.model_validate(
         {
             **columns,

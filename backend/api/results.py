@@ -5,14 +5,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from backend.api.encoders import origin
 from backend.api.fields import RowId
 from backend.api.rows import dataset_row
 from backend.catalogue import queries
 from backend.catalogue.models import DatasetRow, EncoderRow, ResultRow
 from backend.deps import LabDep
 from simclr.encoder_file import Origin
-from simclr.results import Score, TransferResult
+from simclr.results import Score
 
 router = APIRouter(tags=["results"])
 
@@ -50,15 +49,14 @@ def list_results(lab: LabDep, dataset_id: Annotated[RowId | None, Query()] = Non
 
 
 def _result_out(row: ResultRow, encoder: EncoderRow, dataset: DatasetRow) -> ResultOut:
-    found = TransferResult.model_validate(row.content)
-    return ResultOut(
-        id=row.id,
-        job_id=row.job_id,
-        encoder_id=encoder.id,
-        encoder_name=encoder.name,
-        encoder_origin=origin.validate_python(encoder.origin),
-        dataset_id=dataset.id,
-        dataset_name=dataset.name,
-        created_at=row.created_at,
-        **{name: getattr(found, name) for name in ("strategy", "scores", "chance", "chosen", "seconds")},
-    )
+    about = {
+        "id": row.id,
+        "job_id": row.job_id,
+        "encoder_id": encoder.id,
+        "encoder_name": encoder.name,
+        "encoder_origin": encoder.origin,
+        "dataset_id": dataset.id,
+        "dataset_name": dataset.name,
+        "created_at": row.created_at,
+    }
+    return ResultOut.model_validate(row.content | about)  # of whose content this model has all but the kind

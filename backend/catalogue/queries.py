@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from backend.catalogue.models import (
     BankRow,
@@ -131,11 +131,12 @@ def events_numbered(session: Session, job_id: str, numbers: Sequence[int]) -> Se
 
 
 def results(session: Session, *, dataset_id: str | None = None) -> Sequence[tuple[ResultRow, EncoderRow, DatasetRow]]:
-    """Results with the encoder and the data set that they are about."""
+    """Results with the encoder and the data set that they are about, of which only names and origin are read."""
     statement = (
         select(ResultRow, EncoderRow, DatasetRow)
         .join(EncoderRow, ResultRow.encoder_id == EncoderRow.id)
         .join(DatasetRow, ResultRow.dataset_id == DatasetRow.id)
+        .options(load_only(EncoderRow.name, EncoderRow.origin), load_only(DatasetRow.name))
         .order_by(ResultRow.id.desc())
     )
     if dataset_id is not None:
