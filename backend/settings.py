@@ -5,12 +5,13 @@ import os
 import secrets
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "SIMCLR_LAB_"
+DEVICE = r"^(cpu|cuda:\d{1,2})$"
 
 
 class Settings(BaseSettings):
@@ -36,15 +37,22 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         None, description="Address of the Redis that carries wake-ups; default: a private one is started."
     )
+    device: str | None = Field(
+        None, pattern=DEVICE, description="Device of a worker, such as cpu or cuda:1; default: what it finds."
+    )
+    lanes: Annotated[tuple[Literal["long", "short"], ...], NoDecode] = Field(
+        ("long", "short"), min_length=1, description="Queues from which a worker takes jobs, comma-separated."
+    )
+    short_slot: str | None = Field(
+        None, pattern=DEVICE, description="Device of one more worker, for short jobs alone; default: there is none."
+    )
     max_upload_mib: int = Field(2048, ge=1, description="Largest upload accepted, in MiB.")
 
     @model_validator(mode="before")
     @classmethod
-    def _split_hosts(cls, values: dict[str, object]) -> dict[str, object]:
-        hosts = values.get("allowed_hosts")
-        if isinstance(hosts, str):
-            values = {**values, "allowed_hosts": tuple(h.strip() for h in hosts.split(",") if h.strip())}
-        return values
+    def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
+        lists = {name: text for name in ("allowed_hosts", "lanes") if isinstance(text := values.get(name), str)}
+        return values | {name: tuple(t.strip() for t in text.split(",") if t.strip()) for name, text in lists.items()}
 
     @model_validator(mode="after")
     def _strangers_need_the_operators_token(self) -> Self:

@@ -55,10 +55,11 @@ class Command(_Line):
 
 
 class Ready(_Line):
-    """Everything is imported; ``device`` says in words where jobs will compute."""
+    """Everything is imported; ``device`` says in words where jobs will compute, ``type`` is "cpu" or "cuda"."""
 
     kind: Literal["ready"] = "ready"
     device: str | None
+    type: str | None = None
 
 
 class Finished(_Line):

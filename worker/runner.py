@@ -162,7 +162,8 @@ def name_device(channel: Channel) -> None:
     def ask() -> int:
         from simclr.device import choose_device
 
-        channel.say(Ready(device=choose_device().name))
+        found = choose_device()
+        channel.say(Ready(device=found.name, type=found.device.type))
         return 0
 
     _, status = os.waitpid(fork(ask), 0)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.catalogue.engine import Catalogue
 from backend.jobs import presence, store
+from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.presence import Presence
 from backend.jobs.timing import Timing
 from worker.supervise import Attempt
@@ -25,15 +26,25 @@ TICK_S = 0.25
 
 
 class Slot:
-    """One per worker process. ``work`` is called by whoever learns of jobs: the bell, or the slot's own keeper thread."""
+    """One per worker process. ``work`` is called by whoever learns of jobs: the bell, or the slot's own keeper thread.
+
+    ``reach`` is what it was given: queues to take jobs from, and a device, None for what its runner finds.
+    """
 
     def __init__(
-        self, catalogue: Catalogue, data_folder: Path, timing: Timing, *, runner_command: Sequence[str] = RUNNER
+        self,
+        catalogue: Catalogue,
+        data_folder: Path,
+        timing: Timing,
+        *,
+        reach: Reach = UNPINNED,
+        runner_command: Sequence[str] = RUNNER,
     ) -> None:
         self.draining = threading.Event()
         self._catalogue = catalogue
         self._data_folder = data_folder
         self._timing = timing
+        self._given = reach
         self._runner_command = runner_command
         host = socket.gethostname()
         self._who = Presence(owner=f"{host}-{os.getpid()}-{secrets.token_hex(3)}", host=host, pid=os.getpid())
@@ -75,8 +86,9 @@ class Slot:
         if runner is None:
             return False
         with self._catalogue.writing() as session:
-            presence.say_alive(session, self._present())  # so that the job can say where it runs
-            claim = store.claim(session, self._who.owner, self._timing)
+            here = self._present()
+            presence.say_alive(session, here)  # so that the job can say where it runs
+            claim = store.claim(session, here.owner, self._timing, here.reach)
         if claim is None:
             return False
         log.info("Job %s, attempt %d.", claim.job_id, claim.epoch)
@@ -107,9 +119,10 @@ class Slot:
     def _look_around(self) -> None:
         """A sign of life, a sweep, and jobs for which the bell was not heard."""
         with self._catalogue.writing() as session:
-            presence.say_alive(session, self._present())
+            here = self._present()
+            presence.say_alive(session, here)
             presence.forget_silent(session, self._timing)
-            swept = store.sweep(session, self._timing)
+            swept = store.sweep(session, self._timing, here.reach)
         if swept.requeued or swept.ended:
             log.warning("Lapsed leases: %d jobs queued again, %d ended.", swept.requeued, swept.ended)
         if swept.waiting and not self._taken.locked():
@@ -117,7 +130,10 @@ class Slot:
             self._helper.start()
 
     def _present(self) -> Presence:
-        return replace(self._who, device=self._runner.device if self._runner is not None else None)
+        runner = self._runner
+        name = runner.device_name if runner is not None else None
+        reach = replace(self._given, device=name)
+        return replace(self._who, reach=reach, device=runner.device if runner is not None else None)
 
     def _replace_dead_runner(self) -> None:
         if self._runner is not None and self._runner.is_alive:
@@ -130,4 +146,4 @@ class Slot:
 
     def _start_runner(self) -> None:
         self._started_at = time.monotonic()
-        self._runner = WarmRunner(self._runner_command)
+        self._runner = WarmRunner(self._runner_command, self._given.device)

@@ -1,14 +1,18 @@
 """The one task, ``wake``, and what the worker process does around it when it starts and stops."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
 from backend.catalogue.engine import open_catalogue
 from backend.catalogue.upgrade import upgrade
+from backend.jobs.order import Reach
 from backend.jobs.queue import WAKE, make_app
+from backend.jobs.states import Lane
 from backend.jobs.timing import Timing
 from backend.settings import PREFIX, Settings
+from worker.devices import variables
 from worker.slot import Slot
 
 if TYPE_CHECKING:
@@ -19,13 +23,15 @@ def assemble(settings: Settings, timing: Timing) -> "Celery":
     """The Celery app of a worker process.
 
     Raises:
-        ValueError: no Redis is named.
+        ValueError: no Redis is named, or the device cannot be.
     """
     if settings.redis_url is None:
         raise ValueError(f"a worker needs {PREFIX}REDIS_URL, such as redis://127.0.0.1:6379/0; 'simclr-lab up' sets it")
+    variables(settings.device, os.environ)  # or it is refused here, where the launcher sees why
     app = make_app(settings.redis_url)
     catalogue = open_catalogue(settings)
-    slot = Slot(catalogue, settings.data_folder, timing)
+    reach = Reach(frozenset(Lane(lane) for lane in settings.lanes), settings.device)
+    slot = Slot(catalogue, settings.data_folder, timing, reach=reach)
 
     def start(**_: Any) -> None:
         upgrade(catalogue.engine)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from backend.settings import PREFIX
 from simclr.events import Log
+from worker.devices import name_of, variables
 from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready, message_adapter
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,10 @@ LOG_LIMIT = 200  # lines on stderr of one job that become events; all of them go
 class WarmRunner:
     """A runner process. Jobs run in forks of it, so it outlives them; ``is_alive`` turns False when it dies itself."""
 
-    def __init__(self, command: Sequence[str] = RUNNER) -> None:
+    def __init__(self, command: Sequence[str] = RUNNER, device: str | None = None) -> None:
         # Settings hold the access token, which no job needs.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        environment |= variables(device, os.environ)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -45,7 +47,9 @@ class WarmRunner:
         self._gone = threading.Event()
         self._stderr_is_read = threading.Event()
         self._stderr_is_read.set()
+        self._given = device
         self.device: str | None = None
+        self.device_name: str | None = None
         assert self._process.stdout is not None  # noqa: S101  asked for above
         assert self._process.stderr is not None  # noqa: S101
         self._readers = [
@@ -126,7 +130,7 @@ class WarmRunner:
                 log.warning("The runner said something that is no message: %r", line[:LINE_LIMIT])
                 continue
             if isinstance(message, Ready):
-                self.device = message.device
+                self.device, self.device_name = message.device, name_of(message.type, self._given)
                 self._ready.set()
             else:
                 self._inbox.put(message)

@@ -13,9 +13,11 @@ from rich.console import Console
 
 from backend.lab.configuration import load_settings
 from backend.lab.errors import Interrupted, LabError
-from backend.lab.launcher import WORKER_COMMAND, Launcher, link_of
+from backend.lab.launcher import Launcher, link_of
 from backend.lab.ownership import AlreadyRunning
 from backend.lab.signals import StopSignals
+from backend.lab.workers import WORKER_COMMAND
+from backend.settings import PREFIX
 
 app = typer.Typer(help="Run SimCLR Lab on this machine.", no_args_is_help=True, pretty_exceptions_enable=False)
 Port = Annotated[
@@ -80,8 +82,16 @@ def worker(
     check: Annotated[
         bool, typer.Option("--check", help="Only ask whether this machine's worker gives signs of life.")
     ] = False,
+    lanes: Annotated[
+        str | None, typer.Option(help="Queues to take jobs from: long, short, or both as long,short (the default).")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Device to compute on, such as cpu or cuda:1; default: what is found.")
+    ] = None,
 ) -> None:
     """Run only a worker, in this terminal; it needs SIMCLR_LAB_REDIS_URL and the catalogue's settings."""
+    asked = {f"{PREFIX}LANES": lanes, f"{PREFIX}DEVICE": device}
+    os.environ.update({name: value for name, value in asked.items() if value is not None})
     settings = load_settings()
     if check:
         from backend.lab.doctor import has_living_worker

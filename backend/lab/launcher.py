@@ -1,4 +1,4 @@
-"""Starts Redis, the worker and the API in this order, watches over them, and stops them in the reverse one."""
+"""Starts Redis, the workers and the API in this order, watches over them, and stops them in the reverse one."""
 
 import errno
 import os
@@ -22,12 +22,9 @@ from backend.lab.errors import LabError
 from backend.lab.ownership import Note, Ownership, read_note
 from backend.lab.processes import Child
 from backend.lab.signals import StopSignals
+from backend.lab.workers import WORKER_COMMAND, planned_workers
 from backend.settings import PREFIX, Settings
 
-WORKER_COMMAND = [
-    sys.executable, "-m", "celery", "-A", "worker.app", "worker",
-    "-P", "threads", "-c", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO",
-]  # fmt: skip
 API_COMMAND = [sys.executable, "-m", "backend.app"]
 
 REFUSE_BELOW_MIB = 200  # a catalogue that cannot grow takes no job
@@ -97,9 +94,15 @@ class Launcher:
         note = Note(os.getpid(), self.address, without_password(redis_url), time.time())
         ownership.write(note)
         environ = self._children_environ(redis_url)
-        worker = Child("The worker", WORKER_COMMAND, environ, self._logs / "worker.log", grace_s=30.0)
+        crew = [
+            Child(worker.name, WORKER_COMMAND, {**environ, **worker.settings}, self._logs / worker.log, grace_s=30.0)
+            for worker in planned_workers(self.settings, self._environ)
+        ]
+        for child in crew:
+            self._run(child, leaving)
+        for child in crew:  # before any is waited for, so that stopping many takes no longer than stopping one
+            leaving.callback(child.ask_to_stop)
         api = Child("The API", API_COMMAND, environ, self._logs / "api.log", grace_s=10.0)
-        self._run(worker, leaving)
         self._run(api, leaving)
         self._await(api, lambda: is_healthy(self.address), API_START_S)
 

@@ -39,6 +39,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: list[float] = []
         self._restart_at: float | None = None
+        self._is_asked = False
 
     @property
     def pid(self) -> int | None:
@@ -52,6 +53,7 @@ class Child:
         """
         set_aside(self.log)
         self._restart_at = None
+        self._is_asked = False
         with self.log.open("ab") as log:
             log.write(f"--- {self.name} is started at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
             log.flush()
@@ -104,13 +106,19 @@ class Child:
         elif now >= self._restart_at:
             self.start()
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, once, and do not wait."""
+        if self._process is not None and self._process.poll() is None and not self._is_asked:
+            self._is_asked = True
+            self._process.send_signal(signal.SIGTERM)
+
     def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
         """Ask it to stop, wait ``grace_s`` at most (not at all once ``hurry`` says so), then kill its process group."""
         process, self._restart_at = self._process, None
         if process is None:
             return
         if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+            self.ask_to_stop()
             deadline = time.monotonic() + self.grace_s
             while process.poll() is None and time.monotonic() < deadline and not hurry():
                 time.sleep(0.05)

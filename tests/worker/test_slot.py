@@ -14,12 +14,13 @@ from sqlalchemy import select
 from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue
 from backend.catalogue.models import EventRow, WorkerRow
-from backend.jobs import store
+from backend.jobs import presence, store
 from backend.jobs.invariants import violations
-from backend.jobs.states import State
+from backend.jobs.order import Reach
+from backend.jobs.states import Kind, Lane, State
 from backend.jobs.timing import Timing
 from backend.settings import Settings
-from tests.backend.jobs.rows import add_dataset, job, state, submit
+from tests.backend.jobs.rows import add_dataset, add_encoder, job, state, submit
 from tests.worker.waiting import is_running, until
 from worker.slot import Slot
 from worker.supervise import Attempt
@@ -263,3 +264,21 @@ def test_two_bells_at_once_do_one_job_at_a_time(catalogue: Catalogue, settings: 
     assert [(row.state, row.epoch) for row in rows] == [("succeeded", 1)] * 6
     spans = sorted((row.started_at or 0, row.finished_at or 0) for row in rows)
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_a_slot_for_short_jobs_leaves_the_long_ones_and_says_so(
+    catalogue: Catalogue, settings: Settings, dataset_id: str
+) -> None:
+    long = play(catalogue, dataset_id, "succeed")
+    short = submit(
+        catalogue, dataset_id, Kind.EMBED, config={"play": "refuse"}, encoder_id=add_encoder(catalogue, dataset_id)
+    )
+    reach = Reach(lanes=frozenset({Lane.SHORT}))
+    kept = Slot(catalogue, settings.data_folder, QUICK, reach=reach, runner_command=PLAY_RUNNER)
+    kept.open()
+    until_state(catalogue, short, State.FAILED)
+    kept.work()
+    with catalogue.reading() as session:
+        assert [presence.reach_of(row) for row in session.scalars(select(WorkerRow))] == [reach]
+    kept.close()
+    assert (state(catalogue, long), job(catalogue, short).device) == (State.QUEUED, "a stage")
