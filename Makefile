@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The tests compare numbers and share two cores with what they start.
 TESTING := OMP_NUM_THREADS=1
 
-.PHONY: help setup pages demo up test check check-python check-frontend bench fix api-types lock clean
+.PHONY: help setup pages demo up test check check-python check-frontend soak bench fix api-types lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -63,6 +63,11 @@ check-frontend: setup frontend/node_modules/.package-lock.json
 	@cd frontend && npm run --silent lint
 	@cd frontend && npm run --silent test
 	@cd frontend && npm run --silent api-types:check
+
+FAULTS ?= 300
+SEED   ?= 1
+soak: setup ## Do harm to a lab at work, 300 times at random, and check that no job minds (FAULTS=60 SEED=2)
+	@$(TESTING) $(BIN)/python -m tests.faults.soak --faults $(FAULTS) --seed $(SEED)
 
 bench: setup ## Measure speed against lightly, torchvision and kornia, in the same run
 	@$(BIN)/python backend/lab/install.py bench
