@@ -33,6 +33,7 @@ export type Hit = Schemas['HitOut'];
 export type Pair = Schemas['PairOut'];
 export type Preview = Schemas['PreviewOut'];
 export type SystemOut = Schemas['SystemOut'];
+export type WorkerOut = Schemas['WorkerOut'];
 export type BuiltinSource = Schemas['BuiltinIn']['source'];
 
 export type AugmentConfig = Schemas['AugmentConfig'];

@@ -1,5 +1,5 @@
 /** What is expected of jobs before they are sent, in words: how long they take, how much memory they hold, when they start. */
-import type { EstimateOut, JobIn, JobOut } from '../api/types';
+import type { EstimateOut, JobIn } from '../api/types';
 import { bytes, counted, duration } from './numbers';
 
 /** Like jobs that are sent together. */
@@ -19,24 +19,38 @@ export interface Expected {
 }
 
 /** How long all the work takes; what nobody knows is said, never made up. */
-export function workText(expected: readonly Expected[]): string {
+export function workText(expected: readonly Expected[], isWorkerIdle: boolean): string {
   const known = expected.filter(({ answer }) => answer.seconds !== null);
-  if (known.length === 0) return 'not known: no like job has run here yet';
-  const seconds = known.reduce((sum, { part, answer }) => sum + part.n * (answer.seconds ?? 0), 0);
-  if (known.length === expected.length) return `about ${duration(seconds)}`;
-  const unknown = expected.filter(({ answer }) => answer.seconds === null).map(({ part }) => part.label);
-  return `more than ${duration(seconds)}: no ${unknown.join(' or ')} has run here yet`;
+  const unknown = expected.filter(({ answer }) => answer.seconds === null);
+  if (known.length === 0) return unknownText(unknown, isWorkerIdle);
+  const work = about(known.reduce((sum, { part, answer }) => sum + part.n * (answer.seconds ?? 0), 0));
+  const rest = unknown.map(({ part }) => part.label).join(' and ');
+  return rest ? `${work} without ${rest}` : work;
+}
+
+function unknownText(unknown: readonly Expected[], isWorkerIdle: boolean): string {
+  if (!unknown.some(({ answer }) => answer.pending)) return 'not known: no like job has run here yet';
+  return isWorkerIdle
+    ? 'not known yet: a few steps are being tried …'
+    : 'not known yet: a few steps are tried as soon as a worker is idle';
 }
 
 /** How long one job of a part takes. */
-export function eachText({ part, answer }: Expected): string {
-  const each = answer.seconds === null ? 'not known yet' : `about ${duration(answer.seconds)}`;
-  return part.n === 1 ? each : `${each}, ${part.n} times`;
+export function eachText({ part, answer }: Expected, isWorkerIdle: boolean): string {
+  if (answer.seconds === null) return unknownText([{ part, answer }], isWorkerIdle);
+  return part.n === 1 ? about(answer.seconds) : `${about(answer.seconds)}, ${part.n} times`;
+}
+
+function about(seconds: number): string {
+  return seconds < 1 ? 'less than a second' : `about ${duration(seconds)}`;
 }
 
 /** What the time rests on; empty where it is not known. */
 export function basisText({ answer }: Expected): string {
-  return answer.seconds === null ? '' : `as ${counted(answer.jobs, 'like job')} took`;
+  if (answer.source === null) return '';
+  return answer.source === 'dry_run'
+    ? 'by a dry run of a few steps'
+    : `as ${counted(answer.jobs, 'like job')} took`;
 }
 
 /** The most memory that one of the jobs holds. */
@@ -45,13 +59,15 @@ export function memoryText(expected: readonly Expected[]): string {
   return peaks.length === 0 ? 'not known yet' : `up to ${bytes(Math.max(...peaks))}`;
 }
 
-/** How long a job sent now waits; `running` jobs are at work and `waiting` ones stand before it. */
-export function waitText(waiting: number, running: readonly JobOut[], workers: number | null): string {
+/** How long a job that is sent now waits; `workers` is null while it is not known. */
+export function waitText(
+  { waiting, starts_in_s }: Pick<EstimateOut, 'waiting' | 'starts_in_s'>,
+  workers: number | null,
+): string {
   if (workers === 0) return 'until a worker runs';
-  if (waiting > 0) return `behind ${waiting === 1 ? 'one job that waits' : `${waiting} jobs that wait`}`;
-  if (running.length < (workers ?? 1)) return 'none, it starts at once';
-  const left = running.map((job) => job.progress?.eta_s ?? null);
-  const soonest = left.includes(null) ? null : Math.min(...(left as number[]));
-  const who = running.length === 1 ? 'the job that runs now' : 'one of those that run now';
-  return `after ${who}${soonest === null ? '' : `, in about ${duration(soonest)}`}`;
+  if (starts_in_s !== null && starts_in_s < 1) return 'none, it starts at once';
+  const behind = waiting === 0 ? 'after what runs now' : `behind ${counted(waiting, 'job')} in line`;
+  return starts_in_s === null
+    ? `${behind}, how long is not known`
+    : `about ${duration(starts_in_s)}, ${behind}`;
 }

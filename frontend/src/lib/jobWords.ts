@@ -1,6 +1,6 @@
 /** What is said of a job outside its own story: its place in the queue, its time, and what a person may do with it. */
 import { isTerminal, type JobOut, type JobState } from '../api/types';
-import { ago, duration, percent } from './numbers';
+import { ago, bytes, duration, percent } from './numbers';
 import { shareDone } from './story';
 
 /** `1st`, `2nd`, `11th`, `23rd`. */
@@ -9,11 +9,22 @@ export function ordinal(n: number): string {
   return `${n}${teen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th')}`;
 }
 
-/** Where a waiting job stands and when it may start; `workers` is null while it is not known. */
-export function placeText(job: Pick<JobOut, 'position' | 'starts_in_s'>, workers: number | null): string {
+/** Who is there to run jobs; null while that is not known. */
+export interface Crew {
+  workers: number | null;
+  devices: readonly string[] | null;
+}
+
+/** Where a waiting job stands and when it may start. */
+export function placeText(
+  job: Pick<JobOut, 'position' | 'starts_in_s' | 'pinned_to'>,
+  { workers, devices }: Crew,
+): string {
   if (job.position === null) return 'waits for its turn';
   const place = `${ordinal(job.position)} in line`;
   if (workers === 0) return `${place}, waits for a worker`;
+  if (job.pinned_to !== null && devices !== null && !devices.includes(job.pinned_to))
+    return `${place}, waits for a worker on ${job.pinned_to}`;
   if (job.starts_in_s === null) return `${place}, when it starts is not known yet`;
   return job.starts_in_s < 1
     ? `${place}, starts in a moment`
@@ -33,6 +44,19 @@ export function timeText(job: JobOut, now: number): string {
   if (worked <= 0) return predicted;
   const took = `${isTerminal(job.state) ? 'took' : 'so far'} ${duration(worked)}`;
   return predicted ? `${took}, ${predicted}` : took;
+}
+
+/** The memory that a job held at most against what was predicted; empty where nothing is known. */
+export function memoryText(job: Pick<JobOut, 'peak_bytes' | 'predicted_peak_bytes'>): string {
+  const predicted = job.predicted_peak_bytes === null ? '' : bytes(job.predicted_peak_bytes);
+  if (job.peak_bytes === null) return predicted && `up to ${predicted} of memory predicted`;
+  return `up to ${bytes(job.peak_bytes)} of memory${predicted && `, predicted ${predicted}`}`;
+}
+
+/** Where a job runs or ran last, or the only place where it may; empty while that is open. */
+export function whereText(job: Pick<JobOut, 'device' | 'pinned_to' | 'state'>): string {
+  if (job.device !== null && job.state !== 'queued') return `on ${job.device}`;
+  return job.pinned_to === null ? '' : `only on ${job.pinned_to}`;
 }
 
 export interface Allowed {
@@ -97,7 +121,7 @@ export function inOrder(jobs: readonly JobOut[]): JobOut[] {
 }
 
 /** How a job stands, in one line. */
-export function standingText(job: JobOut, workers: number | null, now: number): string {
+export function standingText(job: JobOut, crew: Crew, now: number): string {
   const share = percent(shareDone(job.progress));
   switch (job.state) {
     case 'running': {
@@ -106,7 +130,7 @@ export function standingText(job: JobOut, workers: number | null, now: number): 
       return eta === null ? share : `${share} · ${duration(eta)} left`;
     }
     case 'queued':
-      return job.progress ? `${share} done · ${placeText(job, workers)}` : placeText(job, workers);
+      return job.progress ? `${share} done · ${placeText(job, crew)}` : placeText(job, crew);
     case 'paused':
       return job.progress ? `${share} done, waits until it is resumed` : 'waits until it is resumed';
     case 'failed':

@@ -5,6 +5,7 @@ import type { Expected, Part } from '../lib/expected';
 import { latest } from '../lib/latest';
 
 const WAIT_MS = 400;
+const PENDING_MS = 1000;
 
 export class Estimates {
   expected = $state.raw<readonly Expected[]>([]);
@@ -12,6 +13,7 @@ export class Estimates {
   isAsking = $state(false);
   error = $state.raw<ApiError | null>(null);
   #asked = '';
+  #again: ReturnType<typeof setTimeout> | undefined;
   #ask = latest(async (signal: AbortSignal, parts: readonly Part[]) => {
     try {
       const told = parts.map(async (part) => ({ part, answer: await api.estimateJob(part.body, signal) }));
@@ -19,6 +21,8 @@ export class Estimates {
       if (signal.aborted) return;
       this.expected = expected;
       this.error = null;
+      if (expected.some(({ answer }) => answer.pending))
+        this.#again = setTimeout(() => this.#ask(parts), PENDING_MS);
     } catch (thrown) {
       if (signal.aborted) return;
       this.expected = [];
@@ -32,6 +36,7 @@ export class Estimates {
     const asked = JSON.stringify([parts, queue]);
     if (asked === this.#asked) return;
     this.#asked = asked;
+    clearTimeout(this.#again);
     if (parts.length > 0) {
       this.isAsking = true;
       this.#ask(parts);
@@ -44,6 +49,7 @@ export class Estimates {
 
   /** Forgets the question that is under way. */
   stop(): void {
+    clearTimeout(this.#again);
     this.#ask.cancel();
     this.isAsking = false;
   }

@@ -6,8 +6,13 @@ class System {
   facts = $state.raw<SystemOut | null>(null);
   /** Null while it is not known. */
   readonly workers: number | null = $derived(this.facts?.workers ?? null);
-  /** Where a running job computes; null where several workers may differ. */
-  readonly device: string | null = $derived(this.workers === 1 ? (this.facts?.device ?? null) : null);
+  /** Names by which a job is kept on a device, such as `cuda:1`; null while a worker has not said its own. */
+  readonly devices: readonly string[] | null = $derived.by(() => {
+    const names = this.facts?.workers_seen.map((worker) => worker.device_name) ?? [null];
+    return names.includes(null) ? null : ([...new Set(names)] as string[]).sort();
+  });
+  /** Redis does not answer, so nobody is woken: workers find jobs by looking. */
+  readonly isSilent: boolean = $derived(this.facts?.bell === false);
 
   async read(): Promise<void> {
     this.facts = await api.readSystem();

@@ -5,9 +5,9 @@ import JobsPage from '../../src/pages/JobsPage.svelte';
 import { jobs } from '../../src/state/jobs.svelte';
 import { location } from '../../src/state/location.svelte';
 import { job, progress } from '../fixtures/job';
-import { FakeLab } from '../fixtures/lab';
+import { FakeLab, system, worker } from '../fixtures/lab';
 
-const running = job({ name: 'First', submitter: 'Ada', progress: progress(50, 100, 180) });
+const running = job({ name: 'First', submitter: 'Ada', device: 'cpu', progress: progress(50, 100, 180) });
 const queued = job({ id: '01b', name: 'Second', state: 'queued', position: 1, starts_in_s: 240 });
 const paused = job({ id: '01c', name: 'Third', state: 'paused', desired: 'pause' });
 const done = job({ id: '01d', name: 'Fourth', state: 'succeeded', spent_s: 200, predicted_s: 240 });
@@ -45,6 +45,24 @@ describe('the list of jobs', () => {
     expect(screen.getByRole('button', { name: 'Resume First' })).toBeTruthy();
   });
 
+  it('says which workers are there and what each does', async () => {
+    lab.answers['GET /api/system'] = system({
+      workers_seen: [
+        { ...worker, job_id: '01a' },
+        { ...worker, device: 'cuda:0, bfloat16', lanes: ['short'] },
+        { ...worker, device: null, device_name: null },
+      ],
+    });
+    await jobs.refresh();
+    render(JobsPage);
+    const lines = within(section('Workers')).getAllByRole('listitem');
+    expect(lines.map((line) => line.textContent.replace(/\s+/g, ' ').trim())).toEqual([
+      'box · cpu · all jobs · runs First',
+      'box · cuda:0, bfloat16 · short jobs only · idle',
+      'box · getting ready · all jobs · idle',
+    ]);
+  });
+
   it('says why an action was refused', async () => {
     render(JobsPage);
     await fireEvent.click(screen.getByRole('button', { name: 'Cancel Second' }));
@@ -79,14 +97,24 @@ describe('the banner', () => {
   });
 
   it('says that jobs wait for a worker, and what to do', async () => {
-    lab.answers['GET /api/system'] = { workers: 0, device: null };
+    lab.answers['GET /api/system'] = system({ workers: 0, workers_seen: [] });
     render(LabBanner);
     await jobs.refresh();
     expect((await screen.findByRole('alert')).textContent).toContain('simclr-lab doctor');
   });
 
+  it('says that without Redis jobs are safe and start all the same', async () => {
+    lab.answers['GET /api/system'] = system({ bell: false });
+    render(LabBanner);
+    await jobs.refresh();
+    expect((await screen.findByRole('alert')).textContent).toContain('Jobs are safe');
+    lab.answers['GET /api/system'] = system();
+    await jobs.refresh();
+    await waitFor(() => expect(screen.queryByRole('alert')).toBeNull());
+  });
+
   it('leaves other pages of an idle lab without a worker alone', async () => {
-    lab.answers['GET /api/system'] = { workers: 0, device: null };
+    lab.answers['GET /api/system'] = system({ workers: 0, workers_seen: [] });
     lab.answers['GET /api/jobs'] = { items: [done] };
     await jobs.refresh();
     location.go('/results');

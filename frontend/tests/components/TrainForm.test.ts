@@ -6,7 +6,7 @@ import { groupsOf, type ConfigSchema } from '../../src/lib/configForm';
 import { location } from '../../src/state/location.svelte';
 import { sender } from '../../src/state/sender.svelte';
 import schemas from '../fixtures/configs.json';
-import { job } from '../fixtures/job';
+import { job, unknown } from '../fixtures/job';
 import { FakeLab } from '../fixtures/lab';
 
 const groups = groupsOf(schemas.pretrain as ConfigSchema);
@@ -22,7 +22,7 @@ let lab: FakeLab;
 beforeEach(() => {
   lab = new FakeLab();
   lab.answers['POST /api/jobs'] = job({ id: '01job' });
-  lab.answers['POST /api/jobs/estimate'] = { seconds: null, peak_bytes: null, jobs: 0, waiting: 0 };
+  lab.answers['POST /api/jobs/estimate'] = unknown;
   sender.rename('');
   location.go('/train?dataset=d1');
   render(TrainForm, { set: set as unknown as DatasetOut, groups, presets: schemas.presets.pretrain });
@@ -104,12 +104,28 @@ describe('the estimate beside the form', () => {
     expect(told()).toContain('Steps 620');
   });
 
+  it('asks again while a few steps are being tried, until they tell', async () => {
+    const answers = [
+      { ...unknown, pending: true },
+      { ...unknown, seconds: 120, source: 'dry_run' },
+    ];
+    lab.answers['POST /api/jobs/estimate'] = () => answers.shift() ?? unknown;
+    await waitFor(() => expect(told()).toContain('a few steps are being tried'));
+    await waitFor(() => expect(told()).toContain('about 2 min by a dry run'), { timeout: 10_000 });
+    expect(answers).toEqual([]);
+  });
+
+  it('says what would fit where memory does not', async () => {
+    lab.answers['POST /api/jobs/estimate'] = { ...unknown, advice: 'A batch of 64 would fit.' };
+    expect(await screen.findByText('A batch of 64 would fit.')).toBeTruthy();
+  });
+
   it('follows the choices, and an answer to an earlier one never shows', async () => {
     const release: (() => void)[] = [];
     lab.answers['POST /api/jobs/estimate'] = async (body: unknown) => {
       await new Promise<void>((resolve) => release.push(resolve));
       const { epochs } = (body as Sent).config;
-      return { seconds: 60 * Number(epochs), peak_bytes: 2 ** 30, jobs: 2, waiting: 0 };
+      return { ...unknown, seconds: 60 * Number(epochs), peak_bytes: 2 ** 30, source: 'history', jobs: 2 };
     };
     await type('Epochs', '30');
     await waitFor(() => expect(release).toHaveLength(1));

@@ -6,7 +6,7 @@ import TransferForm from '../../src/components/TransferForm.svelte';
 import { location } from '../../src/state/location.svelte';
 import { encoders } from '../../src/state/shelf.svelte';
 import schemas from '../fixtures/configs.json';
-import { job } from '../fixtures/job';
+import { job, unknown } from '../fixtures/job';
 import { FakeLab } from '../fixtures/lab';
 
 const set = { id: 'd1', name: 'Patterns', n: 11000 } as unknown as DatasetOut;
@@ -22,10 +22,8 @@ beforeEach(async () => {
   lab.answers['GET /api/encoders'] = { items: [named('01e'), named('01f')] };
   lab.answers['POST /api/jobs'] = job({ kind: 'transfer' });
   lab.answers['POST /api/jobs/estimate'] = (body: unknown) => ({
+    ...unknown,
     seconds: (body as Sent).config.strategy === 'knn' ? 20 : null,
-    peak_bytes: null,
-    jobs: 1,
-    waiting: 0,
   });
   await encoders.reload();
 });
@@ -38,7 +36,7 @@ function open(address: string): void {
 describe('the form of transfers', () => {
   it('asks once a strategy, and says what all its jobs take and what nobody knows', async () => {
     open('/transfer?dataset=d1&encoders=01e,01f');
-    await screen.findByText('more than 40 s: no Linear probe has run here yet');
+    await screen.findByText('about 40 s without Linear probe');
     expect(screen.getByText('about 20 s, 2 times', { exact: false })).toBeTruthy();
     expect(lab.sent('POST /api/jobs/estimate')).toHaveLength(2);
   });

@@ -2,15 +2,17 @@ import { describe, expect, it } from 'vitest';
 import {
   allowed,
   inOrder,
+  memoryText,
   ordinal,
   placeText,
   standingText,
   startText,
   timeText,
+  whereText,
   whoText,
   wishText,
 } from '../../src/lib/jobWords';
-import { job, progress } from '../fixtures/job';
+import { alone, job, progress } from '../fixtures/job';
 
 describe('the place in the queue', () => {
   it('counts as people do', () => {
@@ -20,15 +22,20 @@ describe('the place in the queue', () => {
   });
 
   it('comes with the expected start, or says that nobody knows it', () => {
-    expect(placeText({ position: 2, starts_in_s: 240 }, 1)).toBe('2nd in line, in about 4 min');
-    expect(placeText({ position: 2, starts_in_s: null }, 1)).toBe(
+    expect(placeText(job({ position: 2, starts_in_s: 240 }), alone)).toBe('2nd in line, in about 4 min');
+    expect(placeText(job({ position: 2, starts_in_s: null }), alone)).toBe(
       '2nd in line, when it starts is not known yet',
     );
-    expect(placeText({ position: 1, starts_in_s: 0 }, 1)).toBe('1st in line, starts in a moment');
+    expect(placeText(job({ position: 1, starts_in_s: 0 }), alone)).toBe('1st in line, starts in a moment');
   });
 
   it('promises no start where no worker runs', () => {
-    expect(placeText({ position: 1, starts_in_s: 0 }, 0)).toBe('1st in line, waits for a worker');
+    expect(placeText(job({ position: 1, starts_in_s: 0 }), { workers: 0, devices: [] })).toBe(
+      '1st in line, waits for a worker',
+    );
+    const pinned = job({ position: 1, starts_in_s: null, pinned_to: 'cuda:1' });
+    expect(placeText(pinned, alone)).toBe('1st in line, waits for a worker on cuda:1');
+    expect(placeText(pinned, { workers: 1, devices: null })).toContain('not known yet');
   });
 
   it('orders the list: running, then waiting by turn, paused, and the ended as they came', () => {
@@ -59,27 +66,41 @@ describe('the time of a job', () => {
     expect(timeText(job({ state: 'queued', predicted_s: 240 }), 0)).toBe('predicted 4 min');
     expect(timeText(job({ state: 'queued' }), 0)).toBe('');
   });
+
+  it('has its memory beside it, held and predicted', () => {
+    const predicted_peak_bytes = 300 * 2 ** 20;
+    expect(memoryText(job())).toBe('');
+    expect(memoryText(job({ predicted_peak_bytes }))).toBe('up to 300 MiB of memory predicted');
+    expect(memoryText(job({ predicted_peak_bytes, peak_bytes: 2 ** 30 }))).toBe(
+      'up to 1.0 GiB of memory, predicted 300 MiB',
+    );
+  });
 });
 
 describe('how a job stands', () => {
   it('says how far and how long still', () => {
-    expect(standingText(job({ progress: progress(50, 100, 180) }), 1, 0)).toBe('50 % · 3 min left');
-    expect(standingText(job(), 1, 0)).toBe('starting');
+    expect(standingText(job({ progress: progress(50, 100, 180) }), alone, 0)).toBe('50 % · 3 min left');
+    expect(standingText(job(), alone, 0)).toBe('starting');
   });
   it('keeps what was done in sight while it waits or is paused', () => {
     const waiting = job({ state: 'queued', position: 1, starts_in_s: 5, progress: progress(50, 100, null) });
-    expect(standingText(waiting, 1, 0)).toBe('50 % done · 1st in line, in about 5 s');
-    expect(standingText(job({ state: 'paused', progress: progress(50, 100, 9) }), 1, 0)).toBe(
+    expect(standingText(waiting, alone, 0)).toBe('50 % done · 1st in line, in about 5 s');
+    expect(standingText(job({ state: 'paused', progress: progress(50, 100, 9) }), alone, 0)).toBe(
       '50 % done, waits until it is resumed',
     );
   });
   it('says why it failed', () => {
     const failed = job({ state: 'failed', error: { code: 'disk', message: 'The disk is full.' } });
-    expect(standingText(failed, 1, 0)).toBe('The disk is full.');
+    expect(standingText(failed, alone, 0)).toBe('The disk is full.');
   });
   it('names who asked, and a priority that is not the usual', () => {
     expect(whoText({ submitter: 'Ada', priority: 1 })).toBe('by Ada, high priority');
     expect(whoText({ submitter: '', priority: 0 })).toBe('');
+  });
+  it('says where it runs or ran, or where alone it may', () => {
+    expect(whereText(job({ device: 'cpu, float32' }))).toBe('on cpu, float32');
+    expect(whereText(job({ state: 'queued', device: 'cpu', pinned_to: 'cuda:1' }))).toBe('only on cuda:1');
+    expect(whereText(job({ state: 'queued' }))).toBe('');
   });
 });
 
