@@ -1,17 +1,29 @@
-"""Where and how tensors are worked on: device, precision, memory layout and threads, chosen from the machine, with the reason."""
+"""Where and how tensors are worked on, chosen from the machine, with the reason: device, precision, threads, compiler, heap.
+
+One choice is the same everywhere and so is none: tensors of images are laid out channels_last, the faster way on all of them.
+"""
 
 import ctypes
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import torch
+
+Forward = TypeVar("Forward", bound=Callable[..., Any])
 
 # glibc's malloc.h: parameter numbers of mallopt.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 # The most that glibc takes for M_MMAP_THRESHOLD on 64 bits.
 MMAP_THRESHOLD_BYTES = 32 << 20
 KEPT_HEAP_BYTES = 1 << 30
+# Compiling a network takes about a minute: fewer steps than this would not earn it back.
+COMPILED_FROM_STEPS = 5_000
+# The oldest NVIDIA cards that torch's compiler writes for.
+TRITON_NEEDS = (7, 0)
 
 
 @dataclass(frozen=True)
@@ -19,12 +31,14 @@ class Device:
     """A choice of where to work; ``reason`` is a sentence for the person who watches.
 
     ``threads`` work on a training step together on a CPU, half of them on each view; an operation by itself has fewer.
+    ``compiler`` names torch's compiler where long trainings gain by one.
     """
 
     device: torch.device
     bf16: bool
     threads: int
     reason: str
+    compiler: str | None = None
 
     @property
     def name(self) -> str:
@@ -37,6 +51,12 @@ class Device:
     def autocast(self) -> torch.autocast:
         """The context for forward passes in training; float32 where bfloat16 does not pay."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def compiled(self, forward: Forward, steps: int) -> Forward:
+        """``forward`` itself, or compiled at its first call where a training of so many ``steps`` earns that back."""
+        if self.compiler is None or steps < COMPILED_FROM_STEPS:
+            return forward
+        return cast(Forward, torch.compile(forward, backend=self.compiler))
 
 
 def choose_device() -> Device:
@@ -51,22 +71,30 @@ def choose_device() -> Device:
     """
     threads = usable_threads()
     torch.set_num_threads(max(1, threads - 1))
-    keep_heap_mapped()
+    kept = keep_heap_mapped()
     if torch.cuda.is_available():
         device = torch.device("cuda")
         bf16 = torch.cuda.get_device_capability(device) >= (8, 0)
         why = "its cores multiply it" if bf16 else "its cores do not multiply bfloat16"
+        compiler = "inductor" if can_compile(torch.cuda.get_device_capability(device)) else None
+        trainings = f"; trainings of {COMPILED_FROM_STEPS:,} steps or more are compiled first" if compiler else ""
         name = torch.cuda.get_device_name(device)
-        return Device(device, bf16, threads, f"Working on {name} in {_precision(bf16)}: {why}.")
+        return Device(device, bf16, threads, f"Working on {name} in {_precision(bf16)}: {why}{trainings}.", compiler)
     bf16 = cpu_multiplies_bf16()
     why = "this CPU multiplies it in hardware" if bf16 else "this CPU has no bfloat16 instructions"
     cores = "1 thread" if threads == 1 else f"{threads} threads"
+    heap = "; freed memory is kept for the next step" if kept else ""
     return Device(
         torch.device("cpu"),
         bf16,
         threads,
-        f"Working on the CPU with {cores}, as no CUDA device was found, in {_precision(bf16)}: {why}.",
+        f"Working on the CPU with {cores}, as no CUDA device was found, in {_precision(bf16)}: {why}{heap}.",
     )
+
+
+def can_compile(capability: tuple[int, int]) -> bool:
+    """Whether torch can compile for a CUDA device of this compute capability: it needs Triton, which not all builds bring."""
+    return capability >= TRITON_NEEDS and find_spec("triton") is not None
 
 
 def cpu_multiplies_bf16() -> bool:
@@ -90,16 +118,17 @@ def usable_cores() -> int:
     return max(1, min(cores, quota) if quota else cores)
 
 
-def keep_heap_mapped() -> None:
-    """Ask glibc to keep freed memory instead of returning it at every step; elsewhere nothing happens.
+def keep_heap_mapped() -> bool:
+    """Ask glibc to keep freed memory instead of returning it at every step; elsewhere nothing happens, and the answer is False.
 
     Large tensors otherwise come as fresh, zeroed pages each time: measured up to 1.7 times slower training in float32.
     """
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES)
-        libc.mallopt(M_TOP_PAD, 64 << 20)
+    if not hasattr(libc, "mallopt"):
+        return False
+    asked = ((M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES), (M_TRIM_THRESHOLD, KEPT_HEAP_BYTES), (M_TOP_PAD, 64 << 20))
+    # mallopt answers 1 for yes.
+    return all(libc.mallopt(parameter, value) == 1 for parameter, value in asked)
 
 
 def _container_quota(path: Path) -> int | None:

@@ -15,6 +15,7 @@ from simclr.datasets.store import Dataset, content_hash
 from simclr.device import choose_device
 from simclr.encoders import ImageFacts, load_encoder, prepare
 from simclr.events import Emit, Log, Progress, ShouldStop, Stopped, ignore, never
+from simclr.memory import naming_what_fits
 from simclr.results import EmbedResult
 from simclr.runs import Run, sha256_of, writing
 from simclr.training import REPORT_EVERY_S
@@ -32,6 +33,7 @@ def embed(
 
     Raises:
         ValueError: the encoder cannot be loaded, or gives features that are not finite.
+        OutOfMemory: which batch size fits.
         Stopped: ``should_stop`` said so; no bank was written.
     """
     model, file = load_encoder(encoder)
@@ -41,7 +43,8 @@ def embed(
     emit(Log(message=device.reason))
     began = time.monotonic()
     progress = EncodingProgress(len(dataset), emit, should_stop)
-    features = encode_images(model, file, dataset.images, config.batch_size, progress)
+    with naming_what_fits(lambda batch: encode_images(model, file, dataset.images[:batch], batch), config.batch_size):
+        features = encode_images(model, file, dataset.images, config.batch_size, progress)
     if not bool(features.isfinite().all()):
         raise ValueError(f"the encoder {encoder} gives features that are not finite: pretrain it again")
     bank = functional.normalize(features, dim=1).numpy()

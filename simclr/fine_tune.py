@@ -19,6 +19,7 @@ from simclr.embed import encode_images
 from simclr.encoders import Encoder, ImageFacts, adapt
 from simclr.events import Emit, Log, ShouldStop
 from simclr.loop import Part, Training, fit
+from simclr.memory import naming_what_fits
 from simclr.metrics import accuracy
 from simclr.optim import adamw, schedule, warmup_cosine
 from simclr.randomness import stream
@@ -61,6 +62,7 @@ def fine_tune(
 
     Raises:
         ValueError: the batch is larger than the labelled training split, or the loss became NaN.
+        OutOfMemory: which batch size fits.
         Stopped: ``should_stop`` said so; a checkpoint of this very step was written.
         OSError: a checkpoint could not be written.
     """
@@ -71,7 +73,8 @@ def fine_tune(
     model = FineTuned(copy.deepcopy(encoder), classes, config.seed).to(memory_format=torch.channels_last)
     module = FineTuning(config, model, facts, dataset, batches, watch, device, keeper)
     model.to(device.device)
-    fit(module, device, saved=saved)
+    with naming_what_fits(module.try_step, config.batch_size):
+        fit(module, device, saved=saved)
     model.load_state_dict(module.best)
     return model, module.best_epoch
 
@@ -100,6 +103,7 @@ class FineTuning(Training):
     ) -> None:
         super().__init__(batches, watch, stream(config.seed, "views", device.device), keeper)
         self.config = config
+        self.work = device
         self.model = model
         self.facts = facts
         self.dataset = dataset
@@ -110,10 +114,22 @@ class FineTuning(Training):
 
     def training_step(self, indices: Tensor, _batch: int) -> Tensor:
         self.watch.check()
-        pixels = adapt(draw_views(self.pool[indices], self.config.augment, self.views), self.facts)
+        labels = torch.from_numpy(self.dataset.labels[indices.cpu().numpy()])
+        return self.loss(self.pool[indices], labels)
+
+    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Cross entropy of a view of every image, uint8 (N, C, S, S), on the labels (N,)."""
+        pixels = adapt(draw_views(images, self.config.augment, self.views), self.facts)
         logits = self.model(pixels.contiguous(memory_format=torch.channels_last))
-        labels = torch.from_numpy(self.dataset.labels[indices.cpu().numpy()]).to(logits.device)
-        return functional.cross_entropy(logits.float(), labels)
+        return functional.cross_entropy(logits.float(), labels.to(logits.device))
+
+    def try_step(self, batch: int) -> None:
+        """All but the optimiser's part of a step with the first ``batch`` images of the set, all of one class."""
+        self.model.to(self.work.device).zero_grad()
+        with self.work.autocast():
+            loss = self.loss(self.pool[torch.arange(batch)], torch.zeros(batch, dtype=torch.int64))
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.model.zero_grad()
 
     def build_optimizer(self) -> Optimizer:
         return adamw(self.model, self.config.learning_rate, self.config.weight_decay)

@@ -69,12 +69,12 @@ class OnlineProbe:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=PROBE_RATE)
 
     def learn(self, features: Tensor, labels: Tensor) -> None:
-        """One step on features (N, D), detached here, and labels int64 (N,), of which -1 are left out."""
-        known = labels >= 0
-        if int(known.sum()) < 2:
-            return
+        """One step on features (N, D), detached here, and labels int64 (N,); those that are -1 teach nothing."""
         with torch.autocast(features.device.type, enabled=False):
-            loss = functional.cross_entropy(self.model(features.detach().float()[known]), labels[known])
+            scores = self.model(features.detach().float())
+            # The mean over those with a label, without asking an accelerator how many they are.
+            loss = functional.cross_entropy(scores, labels, ignore_index=-1, reduction="sum")
+            loss = loss / (labels >= 0).sum().clamp(min=1)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()

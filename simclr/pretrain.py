@@ -1,8 +1,8 @@
 """Contrastive pretraining: two views of every image, an encoder and a projection head, and a loss that pulls pairs together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from traceback import clear_frames
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +24,12 @@ from simclr.encoders import (
     save_encoder,
     seeded,
 )
-from simclr.events import Emit, Evaluation, Log, OutOfMemory, ShouldStop, ignore, never
+from simclr.events import Emit, Evaluation, Log, ShouldStop, ignore, never
 from simclr.follow import Follow
 from simclr.halves import Halves, halves
 from simclr.loop import Part, Training, fit
 from simclr.loss import chance_level, dcl, nt_xent, sup_con
-from simclr.memory import is_out_of_memory, largest_batch
+from simclr.memory import naming_what_fits
 from simclr.optim import MovingAverage, build_optimizer, scaled_rate, schedule, warmup_cosine
 from simclr.policy import without_effect
 from simclr.randomness import stream
@@ -97,17 +97,10 @@ def pretrain(
     keeper = Keeper(run, config, facts, emit, cadence)
     module = Contrastive(config, dataset, images, batches, watch, device, keeper, start if saved is None else None)
     try:
-        with halves(module.network.to(device.device), device.threads if device.device.type == "cpu" else 1) as both:
-            module.both = both
+        with naming_what_fits(module.try_step, config.batch_size), module.encoding_both():
             fit(module, device, config.optim.gradient_clip, saved)
     except Diverged as error:
         raise Diverged(f"{error}. {_keep_last_good(run, module, images)}") from error
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        # The frames of the failed step hold its tensors, which would be missing when smaller steps are tried.
-        clear_frames(error.__traceback__)
-        raise OutOfMemory(_memory_advice(config, images, module)) from error
     save_encoder(run.encoder, module.result, _description(config, images, module))
     result = PretrainResult(
         epochs=config.epochs,
@@ -139,6 +132,12 @@ class Network(nn.Module):
             self.head = build_head(config, self.encoder.feature_dim)
 
 
+def features_and_projections(network: Network, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """h and z of normalised images (N, C, S, S)."""
+    h = network.encoder(pixels)
+    return h, network.head(h)
+
+
 class Contrastive(Training):
     """Encoder and projection head under a contrastive loss; batches are indices of images."""
 
@@ -158,8 +157,9 @@ class Contrastive(Training):
         self.facts = facts
         self.work = device
         self.pool = ImagePool(dataset.images, device.device)
-        self.labels = torch.from_numpy(dataset.labels)
+        self.labels = torch.from_numpy(dataset.labels).to(device.device)
         self.network = Network(config, facts.channels)
+        self.forward_pass = device.compiled(features_and_projections, watch.steps)
         if start is not None:
             load_into(self.network.encoder, start)
         self.follow = Follow(config, dataset, facts, self.network.encoder.feature_dim, device, watch.emit)
@@ -179,10 +179,17 @@ class Contrastive(Training):
         """The encoder that is looked at and saved: the moving average where there is one."""
         return self.average.copy if self.average is not None else self.network.encoder
 
+    @contextmanager
+    def encoding_both(self) -> Iterator[None]:
+        """Ready to ``project``: the network on its device, and a thread for each view where that is a CPU."""
+        network = self.network.to(self.work.device)
+        with halves(network, self.work.threads if self.work.device.type == "cpu" else 1) as self.both:
+            yield
+
     def training_step(self, indices: Tensor, _batch: int) -> Tensor:
         self.watch.check()
         first, second = self.project(self.pool[indices])
-        labels = self.labels[indices.cpu()].to(first.device)
+        labels = self.labels[indices.to(self.labels.device)]
         if self.follow.probe is not None:
             self.follow.probe.learn(torch.cat(self.features), labels.repeat(2))
         return contrast(self.config, first, second, labels)
@@ -193,21 +200,36 @@ class Contrastive(Training):
         n, size = len(images), images.shape[-1]
         # Many small operations, which two threads at once would be slower at.
         parameters = draw_parameters(2 * n, size, self.config.augment, self.views)
+        drawn: Sequence[Tensor] = ()
+        if images.device.type != "cpu":
+            # Half as many operations, each of which an accelerator is slow to start.
+            drawn = apply_parameters(torch.cat((images, images)), parameters).chunk(2)
 
         def encode(network: Network, number: int) -> Tensor:
-            ours = parameters[number * n : (number + 1) * n]
-            view = apply_parameters(images, ours, max(1, self.work.threads // 2))
+            if drawn:
+                view = drawn[number]
+            else:
+                ours = parameters[number * n : (number + 1) * n]
+                view = apply_parameters(images, ours, max(1, self.work.threads // 2))
             # Each weight is cast once a step, so a cache of casts, which both threads would share, saves nothing.
             with torch.autocast(self.work.device.type, torch.bfloat16, self.work.bf16, cache_enabled=False):
                 pixels = normalise(view, self.facts).contiguous(memory_format=torch.channels_last)
-                h = network.encoder(pixels)
+                h, projections = self.forward_pass(network, pixels)
                 self.features[number] = h.detach()
-                projections: Tensor = network.head(h)
             return projections
 
         if self.both is None:
-            raise RuntimeError("a Contrastive module trains inside pretrain(), which gives it its halves")
+            raise RuntimeError("a Contrastive module projects inside its encoding_both()")
         return self.both(encode)
+
+    def try_step(self, batch: int) -> None:
+        """All but the optimiser's part of a step with ``batch`` black images."""
+        self.network.zero_grad()
+        shape = (batch, self.facts.channels, self.facts.image_size, self.facts.image_size)
+        with self.encoding_both():
+            first, second = self.project(torch.zeros(shape, dtype=torch.uint8, device=self.work.device))
+            nt_xent(first, second, self.config.temperature).backward()  # type: ignore[no-untyped-call]
+        self.network.zero_grad()
 
     def build_optimizer(self) -> Optimizer:
         config = self.config
@@ -323,24 +345,3 @@ def _keep_last_good(run: Run, module: Contrastive, facts: ImageFacts) -> str:
     encoder.load_state_dict(module.last_good)
     save_encoder(run.last_good, encoder, _description(module.config, facts, module))
     return f"The encoder as it was after epoch {module.last_good_epoch} is kept in {run.last_good}."
-
-
-def _memory_advice(config: PretrainConfig, facts: ImageFacts, module: Contrastive) -> str:
-    """A sentence with the batch size at which a step fits, found by trying."""
-
-    def one_step(batch: int) -> None:
-        images = torch.zeros(
-            batch, facts.channels, facts.image_size, facts.image_size, dtype=torch.uint8, device=module.work.device
-        )
-        with halves(module.network, module.work.threads if module.work.device.type == "cpu" else 1) as both:
-            module.both = both
-            first, second = module.project(images)
-            nt_xent(first, second, config.temperature).backward()  # type: ignore[no-untyped-call]
-        module.network.zero_grad()
-
-    module.network.zero_grad()
-    fits = largest_batch(one_step, config.batch_size)
-    short = f"memory ran out at batch_size {config.batch_size}"
-    if fits is None:
-        return f"{short}, and not even 2 images fit: choose a smaller encoder or smaller images"
-    return f"{short}: {fits} fits, as tried just now"

@@ -70,6 +70,7 @@ def transfer(
     Raises:
         ValueError: the encoder cannot be loaded or, being raw pixels, fine-tuned; a split has no labelled images; a class
             has no training image; ``resume`` does not fit; or the loss became NaN.
+        OutOfMemory: which batch size of a fine-tuning fits.
         Stopped: ``should_stop`` said so; no result was written.
         OSError: the disk is full; earlier checkpoints are whole.
     """

@@ -1,9 +1,19 @@
+import ctypes
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from simclr.device import _container_quota, choose_device, usable_cores
+import simclr.device
+from simclr.device import (
+    COMPILED_FROM_STEPS,
+    _container_quota,
+    can_compile,
+    choose_device,
+    keep_heap_mapped,
+    usable_cores,
+)
 
 
 def test_the_choice_is_explained_in_a_sentence_and_always_the_same() -> None:
@@ -42,3 +52,44 @@ def test_the_quota_of_a_container_is_read_in_whole_cores(tmp_path: Path, text: s
     (tmp_path / "cpu.max").write_text(text + "\n")
     assert _container_quota(tmp_path / "cpu.max") == cores
     assert _container_quota(tmp_path / "absent") is None
+
+
+def test_freed_memory_is_kept_where_glibc_allocates_and_the_choice_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_mallopt = hasattr(ctypes.CDLL(None), "mallopt")
+    assert keep_heap_mapped() == has_mallopt
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert ("freed memory is kept" in choose_device().reason) == has_mallopt
+    monkeypatch.setattr(simclr.device, "keep_heap_mapped", lambda: False)
+    assert "freed memory" not in choose_device().reason
+
+
+def test_a_long_training_is_compiled_where_there_is_a_compiler_and_a_short_one_never() -> None:
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    device = replace(choose_device(), compiler="eager")
+    assert device.compiled(forward, COMPILED_FROM_STEPS - 1) is forward
+    assert replace(device, compiler=None).compiled(forward, COMPILED_FROM_STEPS) is forward
+    compiled = device.compiled(forward, COMPILED_FROM_STEPS)
+    assert compiled is not forward
+    assert torch.equal(compiled(torch.ones(3)), torch.full((3,), 2.0))
+
+
+def test_only_cards_that_triton_writes_for_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simclr.device, "find_spec", lambda _name: object())
+    assert [can_compile(capability) for capability in ((6, 1), (7, 0), (8, 6), (12, 0))] == [False, True, True, True]
+    monkeypatch.setattr(simclr.device, "find_spec", lambda _name: None)
+    assert not can_compile((9, 0))
+
+
+def test_a_cuda_device_says_its_precision_and_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, answer in (
+        ("is_available", True), ("get_device_capability", (9, 0)), ("get_device_name", "a card"),
+    ):  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, lambda *_device, answer=answer: answer)
+    monkeypatch.setattr(simclr.device, "can_compile", lambda capability: capability == (9, 0))
+    device = choose_device()
+    assert (device.device.type, device.bf16, device.compiler) == ("cuda", True, "inductor")
+    assert device.reason == (
+        "Working on a card in bfloat16: its cores multiply it; trainings of 5,000 steps or more are compiled first."
+    )

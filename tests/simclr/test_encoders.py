@@ -81,15 +81,17 @@ def test_training_moves_torchvisions_statistics_as_it_does_there() -> None:
         torch.testing.assert_close(tensor, expected[name], rtol=1e-8, atol=1e-8)
 
 
-def test_resnet18_with_the_small_stem_is_torchvisions_with_its_stem_replaced() -> None:
-    theirs = torchvisions("resnet18")
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50"])
+def test_the_small_stem_makes_torchvisions_network_with_its_stem_replaced(architecture: str) -> None:
+    theirs = torchvisions(architecture)
     theirs.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     theirs.maxpool = nn.Identity()
-    ours = build_encoder(published("resnet18", "small"), 3)
+    theirs = theirs.double()
+    ours = build_encoder(published(architecture, "small"), 3).double()
     ours.load_state_dict(theirs.state_dict())
-    images = torch.randn(4, 3, 32, 32)
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     for mode in (True, False):
-        torch.testing.assert_close(ours.train(mode)(images), theirs.train(mode)(images), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(ours.train(mode)(images), theirs.train(mode)(images), atol=1e-8, rtol=1e-8)
 
 
 @pytest.mark.parametrize(

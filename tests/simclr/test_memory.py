@@ -1,17 +1,22 @@
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import simclr.embed
+import simclr.fine_tune
 import simclr.pretrain
 from simclr import encoders
-from simclr.config import EncoderConfig, PretrainConfig
-from simclr.encoders import ImageFacts
+from simclr.config import EmbedConfig, EncoderConfig, FineTuneConfig, PretrainConfig
+from simclr.embed import embed
+from simclr.encoders import image_facts, untrained_encoder
 from simclr.events import OutOfMemory
 from simclr.memory import is_out_of_memory, largest_batch
 from simclr.runs import Run
+from simclr.transfer import transfer
 from tests.simclr.conftest import striped
 
 
@@ -65,17 +70,52 @@ def test_an_error_of_another_kind_comes_out() -> None:
         largest_batch(work, 512)
 
 
+# How much address space work needs depends on the machine and on how its heap is broken up, so the most that fits is set here;
+# the refusal is the allocator's own.
+def fitting(most: int, work: Callable[..., Any]) -> Callable[..., Any]:
+    def limited(images: torch.Tensor, *rest: Any) -> Any:
+        if len(images) > most:
+            torch.empty(1 << 58, dtype=torch.uint8)
+        return work(images, *rest)
+
+    return limited
+
+
 def test_a_pretraining_without_enough_memory_names_the_batch_that_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # How much address space a step needs depends on the machine and on how its heap is broken up, so the size is set here;
-    # the refusal is the allocator's own.
-    def normalise(images: torch.Tensor, facts: ImageFacts) -> torch.Tensor:
-        if len(images) > 40:
-            torch.empty(1 << 58, dtype=torch.uint8)
-        return encoders.normalise(images, facts)
-
-    monkeypatch.setattr(simclr.pretrain, "normalise", normalise)
+    monkeypatch.setattr(simclr.pretrain, "normalise", fitting(40, encoders.normalise))
     config = PretrainConfig(batch_size=256, epochs=1, encoder=EncoderConfig(width=8, stem="small"))
     with pytest.raises(OutOfMemory, match="memory ran out at batch_size 256: 32 fits"):
         simclr.pretrain.pretrain(config, striped(600, size_px=16), Run(tmp_path))
+
+
+def test_not_even_two_images_may_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simclr.pretrain, "normalise", fitting(1, encoders.normalise))
+    config = PretrainConfig(batch_size=16, epochs=1, encoder=EncoderConfig(width=8))
+    with pytest.raises(
+        OutOfMemory, match="memory ran out at batch_size 16, and not even 2 images fit: choose a smaller"
+    ):
+        simclr.pretrain.pretrain(config, striped(), Run(tmp_path))
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Path:
+    untrained_encoder(EncoderConfig(width=8), image_facts(striped()), 0, tmp_path / "untrained.safetensors")
+    return tmp_path / "untrained.safetensors"
+
+
+def test_a_fine_tuning_without_enough_memory_names_the_batch_that_fits(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simclr.fine_tune, "adapt", fitting(10, encoders.adapt))
+    with pytest.raises(OutOfMemory, match="memory ran out at batch_size 32: 8 fits"):
+        transfer(FineTuneConfig(batch_size=32, epochs=1), untrained, striped(), Run(tmp_path / "run"))
+
+
+def test_an_embedding_without_enough_memory_names_the_batch_that_fits(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simclr.embed, "prepare", fitting(50, encoders.prepare))
+    with pytest.raises(OutOfMemory, match="memory ran out at batch_size 96: 48 fits"):
+        embed(EmbedConfig(batch_size=96), untrained, striped(), Run(tmp_path / "run"))

@@ -1,8 +1,10 @@
 import json
 import math
 import os
+import platform
 import re
 import signal
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -14,7 +16,8 @@ import torch
 from simclr.config import AugmentConfig, EncoderConfig, FollowConfig, OptimConfig, PretrainConfig
 from simclr.datasets import Dataset
 from simclr.datasets.store import content_hash
-from simclr.encoders import image_facts, load_encoder, untrained_encoder
+from simclr.device import choose_device
+from simclr.encoders import image_facts, load_encoder, seeded, untrained_encoder
 from simclr.events import Stopped, never
 from simclr.loss import chance_level
 from simclr.pretrain import pretrain
@@ -272,8 +275,10 @@ def test_the_run_records_what_made_it(tmp_path: Path, stripes: Dataset, heard: H
     facts = run.facts()
     assert facts["device"] == result.device
     assert facts["dataset"] == content_hash(stripes)
-    assert facts["torch"] == version("torch")
-    assert len(facts["code"]) == 12
+    assert facts["python"] == platform.python_version()
+    for library in ("simclr-lab", "torch", "torchvision", "pytorch-lightning", "numpy"):
+        assert facts[library] == version(library)
+    assert re.fullmatch("[0-9a-f]{12}", facts["code"])
 
 
 def test_the_loss_curve_is_the_same_bit_for_bit(tmp_path: Path, stripes: Dataset) -> None:
@@ -284,6 +289,42 @@ def test_the_loss_curve_is_the_same_bit_for_bit(tmp_path: Path, stripes: Dataset
         curves.append({event.step: event.loss for event in heard.progress if event.step % 3 == 0})
     assert curves[0] == curves[1]
     assert len(curves[0]) == 4
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_the_same(tmp_path: Path, stripes: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = choose_device()
+    monkeypatch.setattr("simclr.device.COMPILED_FROM_STEPS", 1)
+    losses = {}
+    # As it is compiled for a GPU, up to the code generator, which needs one.
+    for compiler in (None, "aot_eager"):
+        device = replace(chosen, compiler=compiler)
+        monkeypatch.setattr("simclr.pretrain.choose_device", lambda device=device: device)
+        run = Run(tmp_path / str(compiler))
+        losses[compiler] = pretrain(TINY, stripes, run, lambda _event: None, never).loss
+        assert load_encoder(run.encoder)[1].origin == "pretrained"
+    # The same operations, but their gradients may be added up in another order.
+    assert losses["aot_eager"] == pytest.approx(losses[None], rel=1e-3)
+
+
+def test_a_gradient_is_clipped_to_the_length_that_is_asked(tmp_path: Path, stripes: Dataset) -> None:
+    config = TINY.model_copy(
+        update={
+            "epochs": 1, "learning_rate": 1.0, "weight_decay": 0.0, "warmup_epochs": 0.0, "projection_layers": 0,
+            "optim": OptimConfig(optimizer="sgd", momentum=0.0, schedule="constant", gradient_clip=1e-2),
+        }
+    )  # fmt: skip
+    moved = {}
+    for clip in (1e-2, 0.0):
+        optim = config.optim.model_copy(update={"gradient_clip": clip})
+        run = Run(tmp_path / str(clip))
+        pretrain(config.model_copy(update={"optim": optim}), stripes, run, lambda _event: None, never)
+        trained, start = load_encoder(run.encoder)[0], seeded(TINY.encoder, 3, TINY.seed)
+        pairs = zip(trained.parameters(), start.parameters(), strict=True)
+        moved[clip] = math.sqrt(sum(float((ours - theirs).detach().square().sum()) for ours, theirs in pairs))
+    # Three steps of 0.01 each at most, and together no longer than that; unclipped ones are far longer.
+    assert 0.01 < moved[1e-2] <= 0.03 * (1 + 1e-5)
+    assert moved[0.0] > 0.1
 
 
 def test_grey_images_and_a_warm_up_longer_than_the_training_work(tmp_path: Path, heard: Heard) -> None:
