@@ -1,14 +1,16 @@
 """``make soak``: faults of all kinds at random on a lab of real parts at work, and what must be true of it in the end.
 
-    python -m tests.faults.soak --faults 300 --seed 1
+    python -m tests.faults.soak --faults 300 --seed 1 --seconds 3600
 
 A seed draws the same faults in the same order again; what they hit depends on the moment. Ends with a table of counts, and with
-exit code 1 and a sentence where a promise was broken; the lab's folder is kept then.
+exit code 1 and a sentence where a promise was broken; the lab's folder is kept then. After ``--seconds`` no further fault comes.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -38,13 +40,15 @@ class Soak:
         self.done: list[Fault] = []
         self.began = time.monotonic()
 
-    def run(self, faults: list[Fault]) -> list[str]:
-        """Do all of it; complaints, none of a sound lab."""
+    def run(self, faults: list[Fault], seconds: float) -> list[str]:
+        """Do as many of the faults as there is time for; complaints, none of a sound lab."""
         self.lab.tend()
         self.jobs.learn_references()
         say(f"{len(self.jobs.submitted)} jobs undisturbed for reference")
         self.began = time.monotonic()
         for fault in faults:
+            if time.monotonic() > self.began + seconds:
+                break
             self.jobs.keep_waiting()
             self.lab.tend()
             time.sleep(fault.after_s)
@@ -92,7 +96,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Faults at random on a lab of real parts.")
     parser.add_argument("--faults", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # and close the lab on the way out
     os.environ[MARK] = f"{os.getpid()}-{time.time_ns()}"
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     say(f"seed {asked.seed}, {asked.faults} faults, in {folder}")
@@ -100,12 +106,12 @@ def main() -> int:
         lab = SoakLab(folder, sockets)
         soak = Soak(lab, asked.seed)
         try:
-            found = soak.run(draw(asked.seed, asked.faults))
+            found = soak.run(draw(asked.seed, asked.faults), asked.seconds)
         except AssertionError as violation:
             found = [str(violation)]
         finally:
-            for pid in lab.frozen:
-                say(f"worker {pid} is frozen still")
+            with contextlib.suppress(Exception):
+                soak.harmer.join()  # or something would be started after the end
             table = soak.table()
             lab.close()
     found += left_over()
