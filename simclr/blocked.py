@@ -29,6 +29,7 @@ def logsumexp_of_others(
     """For each row, the logarithm of the sum of exp(row · other row) over all rows outside its own group.
 
     Costs one pass over half the matrix forwards and one backwards, and memory for ``strip`` similarities (twice that backwards).
+    A matrix that is a single strip is kept for the way back instead of computed again.
 
     Args:
         scaled: float32 or float64, shape (M, D); the scale is in it: unit rows times the square root of 1 / temperature.
@@ -73,6 +74,11 @@ class _Plan:
     rows: int
     exp_is_safe: bool
 
+    @property
+    def is_single(self) -> bool:
+        """Whether one strip is all."""
+        return self.rows >= self.own
+
     def strips(self, views: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
         """Rows of a strip, the own columns right of its square, and its similarities, -inf where left out.
 
@@ -109,10 +115,10 @@ class _LogSumExp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scaled: Tensor, plan: _Plan) -> Tensor:
         with torch.autocast(scaled.device.type, enabled=False):
-            sums = _sums(scaled, plan) if plan.exp_is_safe else _careful_sums(scaled, plan)
+            sums, exponentials = _sums(scaled, plan) if plan.exp_is_safe else (_careful_sums(scaled, plan), None)
             if plan.own < plan.columns:
                 sums = collect(sums)
-        ctx.save_for_backward(scaled, sums)
+        ctx.save_for_backward(scaled, sums, exponentials if plan.is_single else None)
         ctx.plan = plan
         return sums
 
@@ -120,10 +126,16 @@ class _LogSumExp(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, None]:
         """Similarity (i, j) has the gradient weight_i · exp(s_ij - sum_i) + weight_j · exp(s_ij - sum_j)."""
-        scaled, sums = ctx.saved_tensors
+        scaled, sums, exponentials = ctx.saved_tensors
         plan: _Plan = ctx.plan
         with torch.autocast(scaled.device.type, enabled=False):
             gradient = torch.zeros_like(scaled)
+            if exponentials is not None:
+                factor = weight * torch.exp(-sums)
+                torch.mm(
+                    torch.add(factor[: plan.own, None], factor).mul_(exponentials), scaled, out=gradient[: plan.own]
+                )
+                return gradient, None
             memory = scaled.new_empty(plan.rows * plan.columns)
             for rows, right, strip in plan.strips(scaled):
                 other = memory[: strip.numel()].view_as(strip)
@@ -133,13 +145,14 @@ class _LogSumExp(torch.autograd.Function):
         return gradient, None
 
 
-def _sums(scaled: Tensor, plan: _Plan) -> Tensor:
+def _sums(scaled: Tensor, plan: _Plan) -> tuple[Tensor, Tensor]:
+    """Of each row, and the exponentials of the last strip."""
     sums = scaled.new_zeros(plan.own)
     for rows, right, strip in plan.strips(scaled):
         strip.exp_()
         sums[rows] += strip.sum(dim=1)
         sums[right] += plan.right(strip, right).sum(dim=0)
-    return sums.log_()
+    return sums.log_(), strip
 
 
 def _careful_sums(scaled: Tensor, plan: _Plan) -> Tensor:
