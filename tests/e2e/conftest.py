@@ -32,10 +32,12 @@ IN_SIGHT_ARE_LOADED = """() => [...document.images].every(
 
 @dataclass(frozen=True)
 class Lab:
-    """A running lab and the link it printed."""
+    """A running lab, the link it printed, its data folder and its launcher's process."""
 
     address: str
     token: str
+    data: str
+    launcher: int
 
     @property
     def link(self) -> str:
@@ -73,7 +75,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         started.until(READY)
         found = re.search(r"(http://\S+)/#token=(\S+)", started.printed)
         assert found, started.printed
-        yield Lab(found[1], found[2])
+        yield Lab(found[1], found[2], data, started.process.pid)
     finally:
         if started.process.poll() is None:
             started.stop(signal.SIGTERM)

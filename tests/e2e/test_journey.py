@@ -223,23 +223,6 @@ def top(element: Locator) -> float:
     return box["y"]
 
 
-def test_a_running_job_is_cancelled_from_its_page_and_every_page_knows(page: Page, trained: str, imported: str) -> None:
-    page.goto(imported)
-    choose_recipe(page, 500)
-    page.get_by_label("Name, if you like").fill("Far too long")
-    page.get_by_role("button", name="Start pretraining").click()
-    expect(page.get_by_role("main").get_by_text(re.compile("epoch 1 of 500|epoch 2 of"))).to_be_visible(timeout=60_000)
-    page.get_by_role("button", name="Cancel job").click()
-    expect(page.get_by_text("The job was cancelled.").first).to_be_visible(timeout=30_000)
-    expect(page.get_by_role("button", name="Cancel job")).to_have_count(0)
-    page.get_by_role("button", name=re.compile("^Jobs: none running")).click()
-    drawer = page.get_by_role("dialog", name="Jobs")
-    expect(drawer.get_by_text("Nothing runs and nothing waits.")).to_be_visible()
-    expect(drawer.get_by_role("link", name="Far too long")).to_be_visible()
-    expect(drawer.get_by_text(re.compile(r"^\W*cancelled$"))).to_have_count(1)
-    drawer.get_by_role("button", name="Close").click()
-
-
 def test_the_results_put_the_trained_encoder_ahead_of_its_untrained_twin(
     page: Page, measured: str, keep_picture: Keep
 ) -> None:
@@ -348,6 +331,7 @@ def test_every_page_fits_a_narrow_screen_and_is_dark_where_the_system_is(
         "set": imported,
         "views": f"/views?dataset={set_id}",
         "train": f"/train?dataset={set_id}",
+        "jobs": "/jobs",
         "job": trained,
         "transfer": f"/transfer?dataset={set_id}",
         "results": measured,

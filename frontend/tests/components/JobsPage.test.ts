@@ -40,9 +40,12 @@ describe('the list of jobs', () => {
     ]); // prettier-ignore
     lab.answers['POST /api/jobs/01a/pause'] = { ...running, desired: 'pause' };
     lab.answers['GET /api/jobs'] = { items: [{ ...running, desired: 'pause' }] };
-    await fireEvent.click(screen.getByRole('button', { name: 'Pause First' }));
+    const button = screen.getByRole('button', { name: 'Pause First' });
+    button.focus();
+    await fireEvent.click(button);
     expect(await screen.findByText(/pausing/)).toBeTruthy();
-    expect(screen.getByRole('button', { name: 'Resume First' })).toBeTruthy();
+    // The keyboard stays where it was.
+    expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Resume First' }));
   });
 
   it('says which workers are there and what each does', async () => {
