@@ -45,9 +45,11 @@ class Batches:
             ValueError: not even one batch can be filled.
         """
         if batch_size > len(indices):
+            # No batch of one: nothing in it could be told apart from anything.
+            smaller = f"choose {len(indices)} or less, or " if len(indices) >= 2 else ""
             raise ValueError(
                 f"batch_size is {batch_size} but there are only {len(indices)} training images: "
-                f"choose {len(indices)} or less, or import more images"
+                f"{smaller}import more images"
             )
         self.indices = torch.from_numpy(indices)
         self.batch_size = batch_size

@@ -71,6 +71,28 @@ def test_what_is_out_of_range_is_refused_by_option_and_value(
         build(model, given)
 
 
+def test_a_batch_of_one_image_is_refused() -> None:
+    for model in (PretrainConfig, FineTuneConfig):
+        with pytest.raises(ValueError, match="--batch-size is 1: input should be greater than or equal to 2"):
+            build(model, {"batch_size": 1})
+
+
+@pytest.mark.parametrize("model", EVERY)
+def test_every_number_has_limits_and_is_refused_beyond_them_by_name(model: type[BaseModel]) -> None:
+    for choice in choices_of(model):
+        default: Any = model()
+        for name in choice.path:
+            default = getattr(default, name)
+        if isinstance(default, bool) or not isinstance(default, int | float):
+            continue
+        for value in (-1, 10**10, float("nan"), float("inf")):
+            given: Any = value
+            for name in reversed(choice.path):
+                given = {name: given}
+            with pytest.raises(ValueError, match=f"^{choice.option} is {value}: "):
+                build(model, given)
+
+
 def test_a_switch_has_an_option_to_turn_it_off() -> None:
     declared = {choice.declaration for choice in choices_of(PretrainConfig)}
     assert {"--projection-norm/--no-projection-norm", "--follow-knn/--no-follow-knn"} <= declared

@@ -37,6 +37,10 @@ def test_every_pass_has_another_order_and_the_same_seed_the_same_orders() -> Non
 def test_a_batch_larger_than_the_set_is_refused_with_the_fix() -> None:
     with pytest.raises(ValueError, match=r"batch_size is 64 but there are only 40 training images: choose 40 or less"):
         batches(40, 64)
+    # A batch of one is no way out.
+    for n in (0, 1):
+        with pytest.raises(ValueError, match=rf"there are only {n} training images: import more images$"):
+            batches(n, 2)
 
 
 def test_images_are_taken_by_index_also_from_a_read_only_map() -> None:
