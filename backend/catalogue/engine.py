@@ -1,16 +1,21 @@
 """Opens the catalogue: one engine, short transactions, and a writer that never has to upgrade its lock.
 
 SQLite lets one connection write at a time. A transaction that reads first and writes later would have to upgrade its lock
-and may be refused at once, whatever the busy timeout; therefore ``writing`` begins with ``BEGIN IMMEDIATE``.
+and may be refused at once, whatever the busy timeout; therefore ``writing`` begins with ``BEGIN IMMEDIATE``. Whoever waits for
+the lock sleeps and looks again, longer every time, so that of many writers some never come to it; therefore those of one process
+take turns before they ask for it.
 """
 
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, create_engine, event, func, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from backend.settings import Settings
@@ -41,6 +46,7 @@ class Catalogue:
 
     engine: Engine
     clock: Clock = database_clock
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -50,12 +56,29 @@ class Catalogue:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session in one write transaction, committed at the end of the block, rolled back if the block raises."""
-        with self._session(self.engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})) as session, session.begin():
+        """A session in one write transaction, committed at the end of the block, rolled back if the block raises.
+
+        Raises:
+            OperationalError: others write for longer than ``BUSY_TIMEOUT_MS``.
+        """
+        engine = self.engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+        with self._in_turn(), self._session(engine) as session, session.begin():
             yield session
 
     def close(self) -> None:
         self.engine.dispose()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise _busy()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _session(self, engine: Engine) -> Session:
         # Rows stay readable after the block, without another query.
@@ -76,6 +99,13 @@ def open_url(url: str, *, clock: Clock = database_clock) -> Catalogue:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return Catalogue(engine, clock)
+
+
+def _busy() -> OperationalError:
+    """What SQLite itself would say."""
+    reason = sqlite3.OperationalError("database is locked")
+    reason.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    return OperationalError("BEGIN IMMEDIATE", None, reason)
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -1,12 +1,15 @@
 """The catalogue opens anywhere, keeps what it accepted, and its writers queue instead of failing."""
 
+import sqlite3
 import threading
+import time
 
 import pytest
 from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from backend.catalogue import engine
 from backend.catalogue.engine import Catalogue, now, open_catalogue
 from backend.catalogue.models import DatasetRow, JobRow
 from backend.catalogue.upgrade import upgrade
@@ -80,6 +83,45 @@ def test_writers_that_read_before_they_write_queue_up_and_lose_nothing(catalogue
         assert session.scalars(select(DatasetRow.created_at)).one() == 100
 
 
+def test_no_writer_is_overtaken_by_all_others(catalogue: Catalogue) -> None:
+    writers, each = 10, 20
+    done: list[int] = []
+    overtaken: list[int] = []
+
+    def write(number: int) -> None:
+        for _ in range(each):
+            before = len(done)
+            with catalogue.writing() as session:
+                session.execute(update(DatasetRow).values(created_at=number))  # which waits for the lock
+                overtaken.append(len(done) - before)
+                time.sleep(0.01)  # so that there is a queue
+                done.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(writers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == writers * each
+    assert max(overtaken) < len(done) * 2 / 3, "SQLite's own waiting lets some wait until nearly all others are done"
+
+
+def test_a_writer_that_waits_for_too_long_is_told_what_sqlite_would_say(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 20)
+    with (
+        catalogue.writing(),
+        pytest.raises(OperationalError, match="database is locked") as refused,
+        catalogue.writing(),
+    ):
+        pass
+    assert isinstance(refused.value.orig, sqlite3.OperationalError)
+    assert refused.value.orig.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    with catalogue.writing() as session:
+        session.add(a_dataset())
+
+
 def test_readers_do_not_wait_for_a_writer(catalogue: Catalogue) -> None:
     with catalogue.writing() as writer:
         writer.add(a_dataset())
@@ -89,7 +131,6 @@ def test_readers_do_not_wait_for_a_writer(catalogue: Catalogue) -> None:
 
 
 def test_the_clock_is_the_databases_unless_another_is_given(settings: Settings, catalogue: Catalogue) -> None:
-    import time
 
     with catalogue.reading() as session:
         assert now(session) == pytest.approx(time.time(), abs=2.0)
