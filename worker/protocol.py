@@ -1,7 +1,7 @@
 """What worker and runner say to each other: one JSON object a line, orders down the runner's stdin, messages up its stdout.
 
-Down: ``{"do": "run", "order": …}``, ``{"do": "stop"}``, ``{"do": "kill"}``. Up: ``ready``, then for every job the events of
-``simclr.events``, ``finished`` or ``refused``, and always last ``exited``.
+Down: ``{"do": "run", "order": …}``, ``{"do": "try", "trial": …}``, ``{"do": "stop"}``, ``{"do": "kill"}``. Up: ``ready``, then
+for every job the events of ``simclr.events``, ``finished`` or ``refused``, for a dry run ``tried``, and always last ``exited``.
 """
 
 from enum import IntEnum
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from backend.jobs.states import Kind
+from simclr.costs import Costs
 from simclr.events import Checkpoint, Evaluation, Log, Progress
 from simclr.results import EmbedResult, PretrainResult, TransferResult
 
@@ -47,11 +48,19 @@ class Order(_Line):
     checkpoint_most_s: float = 300.0
 
 
-class Command(_Line):
-    """A line from the worker; ``order`` belongs to ``run``."""
+class Trial(_Line):
+    """A dry run of a pretraining for the runner; the path is absolute."""
 
-    do: Literal["run", "stop", "kill"]
+    config: dict[str, Any]
+    dataset: Path
+
+
+class Command(_Line):
+    """A line from the worker; ``order`` belongs to ``run``, ``trial`` to ``try``."""
+
+    do: Literal["run", "try", "stop", "kill"]
     order: Order | None = None
+    trial: Trial | None = None
 
 
 class Ready(_Line):
@@ -78,6 +87,13 @@ class Refused(_Line):
     message: str
 
 
+class Tried(_Line):
+    """What the dry run found."""
+
+    kind: Literal["tried"] = "tried"
+    costs: Costs
+
+
 class Exited(_Line):
     """The job's process is gone. ``status`` is negative for a signal, None when the runner itself died."""
 
@@ -85,5 +101,5 @@ class Exited(_Line):
     status: int | None
 
 
-Message = Ready | Log | Progress | Evaluation | Checkpoint | Finished | Refused | Exited
+Message = Ready | Log | Progress | Evaluation | Checkpoint | Finished | Refused | Tried | Exited
 message_adapter: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

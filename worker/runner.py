@@ -22,14 +22,16 @@ from typing import NoReturn
 
 from simclr.events import ShouldStop
 from worker.attempt import Say, attempt
-from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready
+from worker.dry_run import try_out
+from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready, Trial
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 NICENESS = 10  # the API answers first when both want the same core
 CRASHED = 1
-SCIENCE = ("simclr.pretrain", "simclr.transfer", "simclr.embed")
+SCIENCE = ("simclr.pretrain", "simclr.transfer", "simclr.embed", "simclr.dry_run")
 
 Do = Callable[[Order, Say, ShouldStop], int]
+Tries = Callable[[Trial, Say], int]
 
 
 class Channel:
@@ -50,9 +52,10 @@ class Channel:
 class Runner:
     """Reads orders and watches the one job's process, in a single thread, as only such a process forks safely."""
 
-    def __init__(self, channel: Channel, do: Do = attempt) -> None:
+    def __init__(self, channel: Channel, do: Do = attempt, tries: Tries = try_out) -> None:
         self._channel = channel
         self._do = do
+        self._tries = tries
         self._child: int | None = None
         self._unread = b""
         # A signal writes a byte here, which ends the wait in select.
@@ -83,6 +86,9 @@ class Runner:
         if command.do == "run" and command.order is not None:
             order = command.order
             self._child = fork(lambda: self._do(order, self._channel.say, stop_flag()))
+        elif command.do == "try" and command.trial is not None:
+            trial = command.trial
+            self._child = fork(lambda: self._tries(trial, self._channel.say))
         elif command.do == "stop":
             self._signal(signal.SIGTERM, group=False)
         elif command.do == "kill":

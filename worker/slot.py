@@ -17,6 +17,7 @@ from backend.jobs import presence, store
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.presence import Presence
 from backend.jobs.timing import Timing
+from worker.dry_run import do_asked
 from worker.supervise import Attempt
 from worker.warm import RUNNER, WarmRunner
 
@@ -66,7 +67,7 @@ class Slot:
             if self.draining.is_set():
                 return
         try:
-            while not self.draining.is_set() and self._do_next():
+            while not self.draining.is_set() and (self._do_next() or self._do_dry_run()):
                 pass
         finally:
             self._taken.release()
@@ -94,6 +95,12 @@ class Slot:
         log.info("Job %s, attempt %d.", claim.job_id, claim.epoch)
         Attempt(claim, runner, self._catalogue, self._data_folder, self._timing).run(self.draining)
         return True
+
+    def _do_dry_run(self) -> bool:
+        runner = self._wait_for_runner()
+        if runner is None:
+            return False
+        return do_asked(runner, self._catalogue, self._data_folder, self._present().reach, self.draining)
 
     def _wait_for_runner(self) -> WarmRunner | None:
         """A runner that is ready; None once the worker is being stopped. A job is claimed only when it can start."""

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from backend.settings import PREFIX
 from simclr.events import Log
 from worker.devices import name_of, variables
-from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready, message_adapter
+from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready, Trial, message_adapter
 
 log = logging.getLogger(__name__)
 
@@ -78,13 +78,20 @@ class WarmRunner:
 
     def run(self, order: Order) -> None:
         """Start a job; the one before must have exited."""
+        self._begin(Command(do="run", order=order))
+
+    def try_out(self, trial: Trial) -> None:
+        """Start a dry run; the job before must have exited."""
+        self._begin(Command(do="try", trial=trial))
+
+    def _begin(self, command: Command) -> None:
         self._stderr_is_read.wait(timeout=1.0)
         self._stderr_is_read.clear()
         self._stderr.clear()
         self._lines_heard = 0
         while not self._inbox.empty():  # what was heard of the job before after its end
             self._inbox.get()
-        self._send(Command(do="run", order=order))
+        self._send(command)
         if not self.is_alive:
             self._inbox.put(Exited(status=None))
 

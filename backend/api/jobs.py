@@ -14,8 +14,8 @@ from backend.catalogue import queries
 from backend.catalogue.models import JobRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
-from backend.jobs import estimates, presence, store
-from backend.jobs.places import Place, Waiting, place_of_new, places
+from backend.jobs import dry_runs, estimates, presence, store
+from backend.jobs.places import Place, Waiting, has_idle_worker, place_of_new, places
 from backend.jobs.states import Desired, Kind, Lane, State, lane_of
 from simclr.config import EmbedConfig, PretrainConfig, TransferConfig
 from simclr.datasets import DatasetInfo
@@ -117,9 +117,9 @@ class AgainIn(BaseModel):
 class EstimateOut(BaseModel):
     """What a job would take, and from where that is known; null where nobody knows.
 
-    Of its ``source`` "history", ``jobs`` like it were looked at; a "dry_run" tried a few steps. While one is ``pending``, ask
-    again in a second. ``advice`` says what would fit where memory ran out in it. ``waiting`` jobs would be before this one,
-    and it would start in ``starts_in_s``.
+    Of its ``source`` "history", ``jobs`` like it were looked at; in a "dry_run" an idle worker took a few steps of a pretraining.
+    While one is ``pending``, ask again in a second. ``advice`` says what would fit where memory ran out in it. ``waiting`` jobs
+    would be before this one, and it would start in ``starts_in_s``.
     """
 
     seconds: float | None
@@ -224,23 +224,32 @@ def run_again(
 
 
 @router.post("/jobs/estimate")
-def estimate_job(body: JobIn, lab: LabDep) -> EstimateOut:
-    """What a job would take, and when it would start, were it submitted now."""
+def estimate_job(body: JobIn, after: BackgroundTasks, lab: LabDep) -> EstimateOut:
+    """What a job would take, and when it would start, were it submitted now; of a pretraining, an idle worker tries it out."""
     kind, config = Kind(body.kind), body.config.model_dump(mode="json")
     with lab.catalogue.reading() as session:
-        found = estimates.estimate(session, kind, config, dataset_row(session, body.dataset_id))
-        waiting = Waiting(lane_of(kind, config), body.device, found.seconds)
-        place = place_of_new(session, waiting, body.submitter or "", body.priority or 0)
-        return EstimateOut(
-            seconds=found.seconds,
-            peak_bytes=found.peak_bytes,
-            source=found.source,
-            jobs=found.jobs,
-            pending=found.is_pending,
-            advice=found.advice,
-            waiting=place.position - 1,
-            starts_in_s=place.starts_in_s,
+        found = estimates.estimate(session, kind, config, dataset_row(session, body.dataset_id), body.device)
+        place = place_of_new(
+            session,
+            Waiting(lane_of(kind, config), body.device, found.seconds),
+            body.submitter or "",
+            body.priority or 0,
         )
+        is_tried = found.wants_dry_run and has_idle_worker(session, lane_of(kind, config), body.device)
+    if is_tried:
+        with lab.catalogue.writing() as session:
+            dry_runs.ask(session, config, body.dataset_id, body.device)
+        after.add_task(lab.bell.ring)
+    return EstimateOut(
+        seconds=found.seconds,
+        peak_bytes=found.peak_bytes,
+        source=found.source,
+        jobs=found.jobs,
+        pending=is_tried,
+        advice=found.advice,
+        waiting=place.position - 1,
+        starts_in_s=place.starts_in_s,
+    )
 
 
 def _ask(lab: Lab, job_id: str, request: Callable[[Session, str], bool], refusal: str) -> JobOut:
@@ -279,7 +288,7 @@ def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> Job
         submitter=job.submitter,
         continues=job.id,
         pinned_to=job.pinned_to,
-        estimate=estimates.estimate(session, Kind(job.kind), config, dataset),
+        estimate=estimates.estimate_of_rest(session, job, config, dataset),
     )
     return _queue(session, submission)
 
@@ -312,7 +321,7 @@ def _submit(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, 
         priority=body.priority or 0,
         submitter=body.submitter or "",
         pinned_to=body.device,
-        estimate=estimates.estimate(session, Kind(body.kind), config, dataset),
+        estimate=estimates.estimate(session, Kind(body.kind), config, dataset, body.device),
     )
     return _queue(session, submission)
 

@@ -51,6 +51,12 @@ def encoders_made_by(session: Session, job_ids: Iterable[str]) -> dict[str, str]
     return {job_id: encoder_id for job_id, encoder_id in rows if job_id is not None}
 
 
+def checkpoints(session: Session, job_id: str) -> Sequence[CheckpointRow]:
+    """A job's checkpoints, the newest first."""
+    newest_first = select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(CheckpointRow.step.desc())
+    return session.scalars(newest_first).all()
+
+
 def last_steps(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
     """The step of the newest checkpoint by job id, for the jobs among ``job_ids`` that have one."""
     statement = (

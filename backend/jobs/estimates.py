@@ -1,20 +1,26 @@
-"""How long a job will take and how much memory it will hold, from what like jobs took here.
+"""How long a job will take and how much memory it will hold: from what like jobs took here, else from a dry run.
 
-Nothing is guessed without a precedent. Every job that succeeds is one more, so estimates follow the machine.
+What a dry run foretells is corrected by what jobs took that one had foretold, so estimates follow the machine. Transfers and
+embeddings are not tried: of them only history tells.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.catalogue import queries
 from backend.catalogue.models import DatasetRow, JobRow
+from backend.jobs import dry_runs
 from backend.jobs.states import Kind, State
+from simclr.config import PretrainConfig
 
 LATEST = 200  # jobs that are looked through
 ENOUGH = 5  # like jobs that are used
+LEARNED_FROM = 20  # jobs that had a dry run
+MOST_CORRECTED = 4.0  # times, up or down
 
 Source = Literal["history", "dry_run"]
 
@@ -23,7 +29,8 @@ Source = Literal["history", "dry_run"]
 class Estimate:
     """``seconds`` of work and ``peak_bytes`` of memory, None where nobody knows; ``jobs`` like it were looked at.
 
-    ``dry_run_s`` is what a dry run alone foretold. While one ``is_pending``, there will be more to say in a moment.
+    ``dry_run_s`` is what a dry run alone foretold; where it ``wants_dry_run``, one would say more. ``advice`` is for whoever
+    would run out of memory.
     """
 
     seconds: float | None = None
@@ -31,16 +38,65 @@ class Estimate:
     jobs: int = 0
     source: Source | None = None
     dry_run_s: float | None = None
-    is_pending: bool = False
+    wants_dry_run: bool = False
     advice: str | None = None
 
 
 UNKNOWN = Estimate()
 
 
-def estimate(session: Session, kind: Kind, config: dict[str, Any], dataset: DatasetRow) -> Estimate:
-    """By the median cost of an image in the latest jobs of the same work on images of the same shape."""
-    wanted, size = _likeness(kind, config, dataset.info), _images(kind, config, dataset.info)
+def estimate(
+    session: Session, kind: Kind, config: dict[str, Any], dataset: DatasetRow, pinned_to: str | None = None
+) -> Estimate:
+    """By jobs of the same work on images of the same shape, else by a dry run, else by jobs with other batches."""
+    foretold = _from_dry_run(session, config, dataset, pinned_to) if kind is Kind.PRETRAIN else UNKNOWN
+    known = _from_history(session, kind, config, dataset, exactly=True)
+    if known is not None:
+        return Estimate(*known, "history", foretold.dry_run_s)
+    if foretold.source is not None or not foretold.wants_dry_run:
+        return foretold
+    similar = _from_history(session, kind, config, dataset, exactly=False)
+    if similar is None:
+        return foretold
+    seconds, _, jobs = similar
+    return Estimate(seconds, None, jobs, "history", wants_dry_run=True)
+
+
+def estimate_of_rest(session: Session, before: JobRow, config: dict[str, Any], dataset: DatasetRow) -> Estimate:
+    """Of a job with ``config`` that goes on where ``before`` ended: without what is done, as its last checkpoint says."""
+    whole = estimate(session, Kind(before.kind), config, dataset, before.pinned_to)
+    done = max((saved.passes for saved in queries.checkpoints(session, before.id)), default=0)
+    left = 1 - done / config["epochs"] if done else 1.0
+    return replace(whole, seconds=whole.seconds * left if whole.seconds is not None else None, dry_run_s=None)
+
+
+def _from_dry_run(session: Session, config: dict[str, Any], dataset: DatasetRow, pinned_to: str | None) -> Estimate:
+    costs = dry_runs.found(session, dry_runs.key_of(config, dataset.id, pinned_to))
+    if costs is None:
+        return Estimate(wants_dry_run=True)
+    whole = costs.seconds(PretrainConfig.model_validate(config), int(dataset.info["split_sizes"]["train"]))
+    if whole is None:
+        return Estimate(advice=costs.advice)
+    return Estimate(whole * _learned(session), costs.peak_bytes, 0, "dry_run", whole, advice=costs.advice)
+
+
+def _learned(session: Session) -> float:
+    """How many times longer jobs took than their dry runs foretold; 1 before there was one."""
+    rows = session.execute(
+        select(JobRow.spent_s, JobRow.dry_run_s)
+        .where(JobRow.state == State.SUCCEEDED, JobRow.dry_run_s > 0, JobRow.continues.is_(None), JobRow.crashes == 0)
+        .order_by(JobRow.id.desc())
+        .limit(LEARNED_FROM)
+    )
+    ratios = [spent_s / foretold_s for spent_s, foretold_s in rows if foretold_s]
+    return min(MOST_CORRECTED, max(1 / MOST_CORRECTED, median(ratios))) if ratios else 1.0
+
+
+def _from_history(
+    session: Session, kind: Kind, config: dict[str, Any], dataset: DatasetRow, *, exactly: bool
+) -> tuple[float, int | None, int] | None:
+    """Seconds by the median cost of an image, the highest peak of memory, and how many jobs tell so."""
+    wanted, size = _likeness(kind, config, dataset.info, exactly), _images(kind, config, dataset.info)
     rows = session.execute(
         select(JobRow, DatasetRow.info)
         .join(DatasetRow, DatasetRow.id == JobRow.dataset_id)
@@ -48,20 +104,21 @@ def estimate(session: Session, kind: Kind, config: dict[str, Any], dataset: Data
         .order_by(JobRow.id.desc())
         .limit(LATEST)
     )
-    like = [(job, info) for job, info in rows if _likeness(kind, job.config, info) == wanted][:ENOUGH]
+    like = [(job, info) for job, info in rows if _likeness(kind, job.config, info, exactly) == wanted][:ENOUGH]
+    if not like:
+        return None
     costs = [job.spent_s / _images(kind, job.config, info) for job, info in like]
     peaks = [job.peak_bytes for job, _ in like if job.peak_bytes is not None]
-    if not costs:
-        return UNKNOWN
-    return Estimate(median(costs) * size, max(peaks) if peaks else None, len(like), "history")
+    return median(costs) * size, max(peaks) if peaks else None, len(like)
 
 
-def _likeness(kind: Kind, config: dict[str, Any], info: dict[str, Any]) -> tuple[Any, ...]:
-    """What the cost of an image depends on."""
+def _likeness(kind: Kind, config: dict[str, Any], info: dict[str, Any], exactly: bool) -> tuple[Any, ...]:
+    """What the cost of an image depends on; the batch matters to memory, and little to time."""
     shape = info.get("image_size"), info.get("channels")
     if kind is Kind.PRETRAIN:
         encoder = config.get("encoder", {})
-        return (*shape, config.get("batch_size"), *(encoder.get(name) for name in ("architecture", "width", "stem")))
+        batch = config.get("batch_size") if exactly else None
+        return (*shape, batch, *(encoder.get(name) for name in ("architecture", "width", "stem")))
     return (*shape, config.get("strategy"))
 
 

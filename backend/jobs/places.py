@@ -46,6 +46,12 @@ def place_of_new(session: Session, job: Waiting, submitter: str, priority: int) 
     return list(_play(session, [*before, job]))[-1]
 
 
+def has_idle_worker(session: Session, lane: str, pinned_to: str | None) -> bool:
+    """Whether a worker that would take such a job has nothing to do."""
+    reaches, free_in_s = _seats(session)
+    return any(left == 0.0 and reach.covers(lane, pinned_to) for reach, left in zip(reaches, free_in_s, strict=True))
+
+
 def _play(session: Session, queue: Sequence[Waiting]) -> Iterator[Place]:
     """The places of ``queue``, in turn: each job goes where it can start first."""
     if not queue:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
 from backend.catalogue.models import CheckpointRow, JobRow
+from backend.catalogue.queries import checkpoints
 from backend.jobs.states import State
 from simclr.events import Checkpoint
 from simclr.runs import LAST_GOOD
@@ -32,7 +33,7 @@ def run_key(job_id: str, epoch: int) -> str:
 def saved_of(session: Session, job: JobRow) -> tuple[Saved, ...]:
     """The newest first; a job without checkpoints has those of the job that it continues."""
     for job_id in (job.id, job.continues):
-        if job_id is not None and (rows := _newest_first(session, job_id)):
+        if job_id is not None and (rows := checkpoints(session, job_id)):
             return tuple(Saved(row.key, row.sha256, row.step) for row in rows)
     return ()
 
@@ -66,7 +67,7 @@ def keep(session: Session, job: JobRow, event: Checkpoint) -> None:
     session.merge(row)
     session.flush()
     job.crashes = 0
-    _forget_all_but(session, _newest_first(session, job.id), NEWEST_KEPT)
+    _forget_all_but(session, checkpoints(session, job.id), NEWEST_KEPT)
 
 
 def forget(session: Session, saved: Saved) -> None:
@@ -76,13 +77,7 @@ def forget(session: Session, saved: Saved) -> None:
 
 def keep_last(session: Session, job: JobRow) -> None:
     """Of a job that succeeded only the last state is of use: for more epochs."""
-    _forget_all_but(session, _newest_first(session, job.id), 1, best_too=False)
-
-
-def _newest_first(session: Session, job_id: str) -> Sequence[CheckpointRow]:
-    return session.scalars(
-        select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(CheckpointRow.step.desc())
-    ).all()
+    _forget_all_but(session, checkpoints(session, job.id), 1, best_too=False)
 
 
 def _forget_all_but(session: Session, rows: Sequence[CheckpointRow], newest: int, *, best_too: bool = True) -> None:

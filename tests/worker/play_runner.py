@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 
+from simclr.costs import Costs
 from simclr.events import Log, Progress, ShouldStop, Stopped
 from simclr.results import PretrainResult
 from simclr.runs import Run
 from worker.attempt import Say
-from worker.protocol import Exit, Finished, Order, Ready, Refused
+from worker.protocol import Exit, Finished, Order, Ready, Refused, Trial, Tried
 from worker.runner import Channel, Runner
 
 
@@ -53,6 +54,16 @@ def play(order: Order, say: Say, should_stop: ShouldStop) -> int:
     return Exit.STOPPED
 
 
+def try_out(trial: Trial, say: Say) -> int:
+    match trial.config["play"]:
+        case "hang":
+            time.sleep(3600)
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+    say(Tried(costs=Costs(step_s=0.5, peak_bytes=7)))
+    return 0
+
+
 def work_until_stopped(say: Say, should_stop: ShouldStop) -> None:
     try:
         for step in range(1, 36_000):
@@ -87,4 +98,4 @@ if __name__ == "__main__":
     channel = Channel()
     channel.say(Ready(device="a stage"))
     sys.stdout.flush()
-    Runner(channel, play).serve()
+    Runner(channel, play, try_out).serve()

@@ -13,13 +13,14 @@ from sqlalchemy import select
 
 from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue
-from backend.catalogue.models import EventRow, WorkerRow
-from backend.jobs import presence, store
+from backend.catalogue.models import DryRunRow, EventRow, WorkerRow
+from backend.jobs import dry_runs, presence, store
 from backend.jobs.invariants import violations
 from backend.jobs.order import Reach
 from backend.jobs.states import Kind, Lane, State
 from backend.jobs.timing import Timing
 from backend.settings import Settings
+from simclr.costs import Costs
 from tests.backend.jobs.rows import add_dataset, add_encoder, job, state, submit
 from tests.worker.waiting import is_running, until
 from worker.slot import Slot
@@ -282,3 +283,44 @@ def test_a_slot_for_short_jobs_leaves_the_long_ones_and_says_so(
         assert [presence.reach_of(row) for row in session.scalars(select(WorkerRow))] == [reach]
     kept.close()
     assert (state(catalogue, long), job(catalogue, short).device) == (State.QUEUED, "a stage")
+
+
+def ask_dry_run(catalogue: Catalogue, dataset_id: str, scene: str) -> str:
+    with catalogue.writing() as session:
+        dry_runs.ask(session, {"play": scene}, dataset_id, None)
+    return dry_runs.key_of({"play": scene}, dataset_id, None)
+
+
+def tried(catalogue: Catalogue, key: str) -> Costs | None:
+    with catalogue.reading() as session:
+        return dry_runs.found(session, key)
+
+
+def test_an_idle_slot_does_a_dry_run_that_is_asked_for(catalogue: Catalogue, slot: Slot, dataset_id: str) -> None:
+    key = ask_dry_run(catalogue, dataset_id, "succeed")
+    assert until(lambda: slot.work() or tried(catalogue, key), "what was found") == Costs(step_s=0.5, peak_bytes=7)
+
+
+def test_a_dry_run_that_dies_says_what_to_change(catalogue: Catalogue, slot: Slot, dataset_id: str) -> None:
+    key = ask_dry_run(catalogue, dataset_id, "die")
+    costs = until(lambda: slot.work() or tried(catalogue, key), "what was found")
+    assert costs.step_s is None
+    assert "try a smaller batch_size" in str(costs.advice)
+
+
+def test_a_job_does_not_wait_for_a_dry_run(catalogue: Catalogue, slot: Slot, dataset_id: str) -> None:
+    key = ask_dry_run(catalogue, dataset_id, "hang")
+
+    def is_taken() -> bool:
+        with catalogue.reading() as session:
+            return session.get_one(DryRunRow, key).taken_at is not None
+
+    trying = threading.Thread(target=slot.work)
+    trying.start()
+    until(is_taken, "the dry run's start")
+    job_id = play(catalogue, dataset_id, "succeed")
+    until_state(catalogue, job_id, State.SUCCEEDED)
+    slot.draining.set()  # or the slot takes the dry run up again
+    trying.join()
+    assert tried(catalogue, key) is None
+    assert not is_taken()

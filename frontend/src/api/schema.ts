@@ -263,7 +263,7 @@ export interface paths {
         put?: never;
         /**
          * Estimate Job
-         * @description What a job would take, and when it would start, were it submitted now.
+         * @description What a job would take, and when it would start, were it submitted now; of a pretraining, an idle worker tries it out.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -934,9 +934,9 @@ export interface components {
          * EstimateOut
          * @description What a job would take, and from where that is known; null where nobody knows.
          *
-         *     Of its ``source`` "history", ``jobs`` like it were looked at; a "dry_run" tried a few steps. While one is ``pending``, ask
-         *     again in a second. ``advice`` says what would fit where memory ran out in it. ``waiting`` jobs would be before this one,
-         *     and it would start in ``starts_in_s``.
+         *     Of its ``source`` "history", ``jobs`` like it were looked at; in a "dry_run" an idle worker took a few steps of a pretraining.
+         *     While one is ``pending``, ask again in a second. ``advice`` says what would fit where memory ran out in it. ``waiting`` jobs
+         *     would be before this one, and it would start in ``starts_in_s``.
          */
         EstimateOut: {
             /** Advice */

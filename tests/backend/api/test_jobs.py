@@ -8,11 +8,12 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from backend.catalogue import queries
-from backend.jobs import presence, store
+from backend.jobs import dry_runs, presence, store
 from backend.jobs.order import Reach
 from backend.jobs.outcomes import Artefact, Failed, Succeeded
 from backend.jobs.presence import Presence
 from simclr.config import EncoderConfig
+from simclr.costs import Costs
 from simclr.encoder_file import EncoderFile
 from simclr.events import Progress
 from simclr.results import PretrainResult, Score, TransferResult
@@ -278,3 +279,27 @@ def test_an_estimate_comes_from_like_jobs_and_says_when_it_would_start(own: Fast
     assert (longer["waiting"], longer["starts_in_s"]) == (0, 0.0)
     submitted = client.post("/api/jobs", json=asked).json()
     assert (submitted["predicted_s"], submitted["predicted_peak_bytes"]) == (8.0, 5)
+
+
+def test_an_idle_worker_is_asked_to_try_what_nobody_knows_and_a_busy_one_is_not(own: FastAPI) -> None:
+    client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images())
+    asked = pretrain(dataset_id)
+
+    def told() -> tuple[float | None, str | None, bool]:
+        answer = client.post("/api/jobs/estimate", json=asked).json()
+        return answer["seconds"], answer["source"], answer["pending"]
+
+    assert told() == (None, None, False)
+    worker(own, "cpu", "worker")
+    assert told() == (None, None, True)
+    with lab.lab(own).catalogue.writing() as session:
+        taken = dry_runs.take(session, Reach(device="cpu"))
+        assert taken is not None
+        dry_runs.answer(session, taken.key, Costs(step_s=0.5, peak_bytes=7))
+    assert told() == (15.0, "dry_run", False)  # 10 epochs of 3 steps
+    job = client.post("/api/jobs", json=asked).json()
+    assert (job["predicted_s"], job["predicted_peak_bytes"]) == (15.0, 7)
+    with lab.lab(own).catalogue.writing() as session:
+        assert store.claim(session, "worker") is not None
+    asked["config"] = {"batch_size": 4}
+    assert told() == (None, None, False)
