@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simclr.datasets.errors import DatasetError
+from simclr.datasets.images import Fit
 from simclr.datasets.limits import Limits
 
 SMALLEST_PX, LARGEST_PX = 8, 224
@@ -34,9 +35,10 @@ def default_size(short_side_px: int) -> int:
     return max(SMALLEST_PX, min(short_side_px, LARGEST_DEFAULT_PX))
 
 
-def resized_note(is_resized: bool, size_px: int) -> tuple[str, ...]:
+def resized_note(is_resized: bool, size_px: int, fit: Fit = "crop") -> tuple[str, ...]:
     """A sentence for the set's notes, if pixels were changed."""
-    text = f"Images of another shape were cut to their central square and resized to {size_px} × {size_px} pixels."
+    how = "cut to their central square" if fit == "crop" else "padded with black to a square"
+    text = f"Images of another shape were {how} and resized to {size_px} × {size_px} pixels."
     return (text,) if is_resized else ()
 
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from simclr.datasets.limits import LIMITS
 if TYPE_CHECKING:
     from PIL import Image
 
+# How a picture becomes a square.
+Fit = Literal["crop", "pad"]
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 # What Pillow's decoders were seen to raise on damaged or hostile bytes.
 DAMAGE = (
@@ -36,18 +38,26 @@ def decode_image(data: bytes, *, max_pixels: int = LIMITS.pixels, needed_px: int
     Raises:
         DatasetError: ``not_an_image`` or ``too_many_pixels``.
     """
+    return decode_sized(data, max_pixels=max_pixels, needed_px=needed_px)[0]
+
+
+def decode_sized(
+    data: bytes, *, max_pixels: int = LIMITS.pixels, needed_px: int | None = None
+) -> tuple["Image.Image", tuple[int, int]]:
+    """As ``decode_image``, and width and height as they are stored in the file."""
     # Imported here: who only reads stored sets needs no decoder.
     from PIL import Image
 
     with _strict_warnings():
         try:
             with Image.open(BytesIO(data), formats=FORMATS) as opened:
-                _check_pixels(opened.size, max_pixels)
+                sides = opened.size
+                _check_pixels(sides, max_pixels)
                 if needed_px and opened.format == "JPEG":
                     opened.draft(None, (2 * needed_px, 2 * needed_px))
                 # Only the first frame is ever touched: seek() is where decoders turn a JPEG into something else.
                 opened.load()
-                return _flatten(_upright(opened))
+                return _flatten(_upright(opened)), sides
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise DatasetError(
                 "too_many_pixels", f"the image has more than {max_pixels:,} pixels: shrink it"
@@ -61,24 +71,46 @@ def decode_image(data: bytes, *, max_pixels: int = LIMITS.pixels, needed_px: int
             ) from error
 
 
-def to_square(image: "Image.Image", channels: int, size_px: int) -> NDArray[np.uint8]:
-    """The largest central square, resized, as grey (1) or RGB (3): uint8, shape (channels, S, S).
+def to_square(image: "Image.Image", channels: int, size_px: int, fit: Fit = "crop") -> NDArray[np.uint8]:
+    """A square of a picture, resized, as grey (1) or RGB (3): uint8, shape (channels, S, S).
+
+    Args:
+        image: Of mode "L" or "RGB".
+        channels: 1 or 3.
+        size_px: Side of the square.
+        fit: "crop" takes the largest central square; "pad" takes the whole picture, with black beside or above and below it.
 
     Raises:
         ValueError: ``channels`` is neither 1 nor 3.
     """
-    from PIL import Image
 
     if channels not in (1, 3):
         raise ValueError(f"channels is {channels}, but must be 1 (grey) or 3 (RGB)")
     if image.size != (size_px, size_px):
-        side = min(image.size)
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        image = image.resize(
-            (size_px, size_px), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side), reducing_gap=3.0
-        )
+        image = _padded(image, size_px) if fit == "pad" else _cropped(image, size_px)
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _cropped(image: "Image.Image", size_px: int) -> "Image.Image":
+    from PIL import Image
+
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return image.resize(
+        (size_px, size_px), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side), reducing_gap=3.0
+    )
+
+
+def _padded(image: "Image.Image", size_px: int) -> "Image.Image":
+    from PIL import Image
+
+    scale = size_px / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    square = Image.new(image.mode, (size_px, size_px))
+    resized = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    square.paste(resized, ((size_px - width) // 2, (size_px - height) // 2))
+    return square
 
 
 def image_sides(data: bytes) -> tuple[int, int] | None:
@@ -89,7 +121,7 @@ def image_sides(data: bytes) -> tuple[int, int] | None:
         try:
             with Image.open(BytesIO(data), formats=FORMATS) as opened:
                 return opened.size
-        except (*DAMAGE, Image.DecompressionBombError):
+        except (*DAMAGE, Image.DecompressionBombError, Image.DecompressionBombWarning):
             return None
 
 

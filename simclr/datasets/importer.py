@@ -10,24 +10,32 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ValidationError
 
 import simclr
-from simclr.datasets.archive import import_archive
+from simclr.datasets.archive import Progress, ignore, import_archive
 from simclr.datasets.buffers import NO_ROOM, check_image_size
 from simclr.datasets.errors import DatasetError
+from simclr.datasets.images import Fit
 from simclr.datasets.limits import MIB, confine
 from simclr.datasets.npz import import_npz
-from simclr.datasets.store import DatasetInfo, write_dataset
+from simclr.datasets.store import Dataset, DatasetInfo, write_dataset
+from simclr.events import ShouldStop, Stopped, never
 
-Format = Literal["zip", "npz"]
-IMPORTERS = {"zip": import_archive, "npz": import_npz}
+# A zip, tar or folder is known by what it is: any of the three words will do.
+Format = Literal["zip", "tar", "folder", "npz"]
 REFUSED = 78
+# Two numbers of always the same length: a reader never sees half of them.
+PROGRESS_BYTES = 32
 TIMEOUT_S = 1800.0
+# How often the child is looked after: progress, wishes to stop, its end.
+LOOK_EVERY_S = 0.1
 LONGEST_ANSWER = 16 * MIB
 PR_SET_PDEATHSIG = 1
 # Nothing else of our environment is a stranger's bytes' business: no tokens, no addresses.
@@ -51,22 +59,30 @@ def import_in_child(
     format: str,  # noqa: A002 (the word of the command line and the API)
     image_size: int | None = None,
     timeout_s: float = TIMEOUT_S,
+    *,
+    fit: Fit = "crop",
+    progress: Progress = ignore,
+    should_stop: ShouldStop = never,
 ) -> DatasetInfo:
     """Import ``source`` into the folder ``out``, which must not exist yet, by a child process that is limited and watched.
 
     The child works in a private folder beside ``out`` and dies with this process; on any failure nothing is left behind.
 
     Args:
-        source: The upload.
+        source: The upload, or a folder on this machine (see ``folders.folder_below``).
         out: Where the set will stand, whole, when this returns.
-        format: "zip" or "npz".
+        format: "zip", "tar", "folder" or "npz".
         image_size: Side in pixels; by default the images' own, 64 at most.
         timeout_s: Seconds after which the child is killed.
+        fit: "crop" or "pad"; see ``images.to_square``.
+        progress: Called some times a second, when there is news, with the images read and their number.
+        should_stop: Asked some times a second; the child is killed when it says so.
 
     Raises:
         DatasetError: the upload is refused; besides the codes of ``import_archive`` and ``import_npz``: ``format``,
             ``timed_out``, and ``decoder_died`` for a child that its limits or a decoder's fault ended.
         FileExistsError: ``out`` exists.
+        Stopped: ``should_stop`` said so.
     """
     if format not in get_args(Format):
         raise DatasetError("format", f"the format is {format!r}, but must be one of {', '.join(get_args(Format))}")
@@ -77,43 +93,76 @@ def import_in_child(
     with tempfile.TemporaryDirectory(prefix=".import-", dir=out.parent) as private:
         made = Path(private).resolve() / "set"
         size = [] if image_size is None else ["--image-size", str(image_size)]
-        arguments = [str(source.resolve()), str(made), "--format", format, *size, "--parent", str(os.getpid())]
-        answer = _run_child(arguments, Path(private), timeout_s)
+        arguments = [str(source.resolve()), str(made), "--format", format, "--fit", fit, *size]
+        with _Child(arguments, Path(private)) as child:
+            answer = child.wait(timeout_s, progress, should_stop)
         if not answer.ok or answer.info is None:
             raise DatasetError(answer.code, answer.message)
         made.rename(out)
         return answer.info
 
 
-def _run_child(arguments: list[str], private: Path, timeout_s: float) -> _Answer:
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
-        "PYTHONPATH": str(Path(simclr.__file__).parents[1]),
-        "HOME": str(private),
-        "TMPDIR": str(private),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    command = [sys.executable, "-P", "-m", "simclr.datasets.importer", *arguments]
-    # Files, not pipes: the child's file limit bounds what it can say.
-    with (private / "answer").open("w+b") as answer, (private / "complaints").open("w+b") as complaints:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=answer, stderr=complaints,
+class _Child:
+    """The importing process, from start to certain end, with the files through which it talks."""
+
+    def __init__(self, arguments: list[str], private: Path) -> None:
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
+            "PYTHONPATH": str(Path(simclr.__file__).parents[1]),
+            "HOME": str(private),
+            "TMPDIR": str(private),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        self._progress = private / "progress"
+        self._seen = b""
+        watched = ["--progress", str(self._progress), "--parent", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "simclr.datasets.importer", *arguments, *watched]
+        # Files, not pipes: the child's file limit bounds what it can say.
+        self._answer, self._complaints = (private / "answer").open("w+b"), (private / "complaints").open("w+b")
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._answer, stderr=self._complaints,
             cwd=private, env=environment, start_new_session=True,
         )  # fmt: skip
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._answer.close()
+        self._complaints.close()
+
+    def wait(self, timeout_s: float, progress: Progress, should_stop: ShouldStop) -> _Answer:
+        """What the child has to say in the end."""
+        deadline = time.monotonic() + timeout_s
+        while (code := self._ended()) is None:
+            if should_stop():
+                raise Stopped("stopped while images were read")
+            if time.monotonic() > deadline:
+                raise DatasetError(
+                    "timed_out",
+                    f"the images were not read within {timeout_s:.0f} s: split the archive or choose a smaller size",
+                )
+            self._tell(progress)
+        self._tell(progress)
+        self._answer.seek(0)
+        self._complaints.seek(0)
+        return _parse(code, self._answer.read(LONGEST_ANSWER), self._complaints.read(MIB))
+
+    def _ended(self) -> int | None:
         try:
-            code = child.wait(timeout_s)
+            return self._process.wait(LOOK_EVERY_S)
         except subprocess.TimeoutExpired:
-            raise DatasetError(
-                "timed_out",
-                f"the images were not read within {timeout_s:.0f} s: split the archive or choose a smaller size",
-            ) from None
-        finally:
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-        answer.seek(0)
-        complaints.seek(0)
-        return _parse(code, answer.read(LONGEST_ANSWER), complaints.read(MIB))
+            return None
+
+    def _tell(self, progress: Progress) -> None:
+        line = self._progress.read_bytes()[:PROGRESS_BYTES] if self._progress.exists() else b""
+        parts = line.split()
+        if line != self._seen and len(parts) == 2 and all(part.isdigit() for part in parts):
+            self._seen = line
+            progress(int(parts[0]), int(parts[1]))
 
 
 def _parse(code: int, line: bytes, complaints: bytes) -> _Answer:
@@ -141,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _die_with(options.parent)
     confine()
     try:
-        answer = _Answer(ok=True, info=_import(options.source, options.out, options.format, options.image_size))
+        answer = _Answer(ok=True, info=_import(options))
     except DatasetError as refusal:
         answer = _Answer(ok=False, code=refusal.code, message=str(refusal))
     except MemoryError:
@@ -157,10 +206,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simclr.datasets.importer", description=__doc__)
-    parser.add_argument("source", type=Path, help="zip or npz file")
+    parser.add_argument("source", type=Path, help="zip, tar, tar.gz, tar.xz or npz file, or folder")
     parser.add_argument("out", type=Path, help="folder to make")
     parser.add_argument("--format", choices=get_args(Format), required=True)
     parser.add_argument("--image-size", type=int, help="side in pixels")
+    parser.add_argument("--fit", choices=get_args(Fit), default="crop", help="how an image becomes a square")
+    parser.add_argument("--progress", type=Path, help="file that always holds the images read and their number")
     parser.add_argument("--parent", type=int, help="process to die with")
     return parser.parse_args(arguments)
 
@@ -172,19 +223,43 @@ def _die_with(parent: int) -> None:
         sys.exit(1)
 
 
-def _import(source: Path, out: Path, kind: Format, image_size: int | None) -> DatasetInfo:
+def _import(options: argparse.Namespace) -> DatasetInfo:
     """Write the set beside ``out`` and rename it when it is whole."""
+    out: Path = options.out
     if out.exists():
         raise DatasetError("folder_exists", f"{out} exists: choose a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".import-", dir=out.parent))
     try:
-        dataset = IMPORTERS[kind](source, image_size=image_size, scratch=work / "scratch")
+        with _telling(options.progress) as progress:
+            dataset = _read(options, progress, work / "scratch")
         info = write_dataset(dataset, work / "set")
         (work / "set").rename(out)
         return info
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _read(options: argparse.Namespace, progress: Progress, scratch: Path) -> Dataset:
+    if options.format == "npz":
+        return import_npz(options.source, image_size=options.image_size, scratch=scratch)
+    return import_archive(
+        options.source, image_size=options.image_size, fit=options.fit, progress=progress, scratch=scratch
+    )
+
+
+@contextmanager
+def _telling(path: Path | None) -> Iterator[Progress]:
+    """A ``Progress`` that keeps the file at ``path`` up to date."""
+    if path is None:
+        yield ignore
+        return
+    with path.open("wb", buffering=0) as file:
+        yield lambda done, total: _overwrite(file.fileno(), done, total)
+
+
+def _overwrite(file: int, done: int, total: int) -> None:
+    os.pwrite(file, f"{done:15d} {total:15d}\n".encode(), 0)
 
 
 if __name__ == "__main__":

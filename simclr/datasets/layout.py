@@ -1,26 +1,21 @@
-"""What an archive's folders mean: which split and which class every image belongs to."""
+"""What an archive's folders and tables mean: which split and which class every image belongs to."""
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from simclr.datasets.errors import DatasetError
-from simclr.datasets.store import Split
-from simclr.datasets.zips import quote
+from simclr.datasets.label_tables import Labels, is_table, read_labels
+from simclr.datasets.names import BIDI, has_no_form, quote
+from simclr.datasets.store import SPLIT_FOLDERS, Split
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
 ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 DROPPINGS = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-SPLIT_FOLDERS: dict[str, Split] = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 # STL-10 and others keep images for pretraining alone beside the labelled ones.
 UNLABELLED_FOLDERS = frozenset({"unlabelled", "unlabeled"})
-# Marks that turn the reading direction: a name could pretend to be another.
-BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LONGEST_CLASS_NAME = 100
 
 
@@ -35,22 +30,34 @@ class Place:
 
 @dataclass(frozen=True)
 class Layout:
-    """Every image of an archive, sorted by path; ``classes`` sorted; ``has_splits`` tells folders from a guess."""
+    """Every image of an archive, sorted by path; ``classes`` sorted; ``left_out`` are the files that are no images."""
 
     places: tuple[Place, ...]
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
-def read_layout(paths: Sequence[str], max_classes: int) -> Layout:
+def table_paths(paths: Sequence[str]) -> list[str]:
+    """Those of an archive's files that may hold labels, for ``read_layout``."""
+    return [path for path in paths if is_table(path) and not _is_dropping(_parts(path))]
+
+
+def read_layout(paths: Sequence[str], max_classes: int, tables: Mapping[str, bytes] | None = None) -> Layout:
     """Read ``[top folder/] [split folder/] [class folder/ ...] image`` from the paths of an archive's files.
 
     One folder around everything is passed over, so is what systems leave behind (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``).
-    Files that are no images are left out and noted. Without split folders, every image is a training image for now.
+    Files that are no images are left out and noted. Without split folders, every image is a training image for now. Images in
+    a folder named ``unlabelled`` have no class. Where a table names images and their classes, folders tell only the split.
+
+    Args:
+        paths: All files.
+        max_classes: The most that are taken.
+        tables: Contents of the files that ``table_paths`` gives; see ``label_tables.read_labels``.
 
     Raises:
         DatasetError: ``nested_archive``, ``no_images``, ``unclear_layout``, ``duplicate_name``, ``bad_name``,
-            ``too_many_classes``.
+            ``too_many_classes``, and what ``label_tables.read_labels`` refuses.
     """
     kept = {path: parts for path in paths if (parts := _parts(path)) and not _is_dropping(parts)}
     _refuse_nested(kept)
@@ -62,14 +69,20 @@ def read_layout(paths: Sequence[str], max_classes: int) -> Layout:
             "one folder for each class",
         )
     _refuse_doubles(images)
-    left_out = sorted(path for path in kept if path not in images)
+    labels = read_labels({path: data for path, data in (tables or {}).items() if path in kept}, list(images))
+    left_out = sorted(path for path in kept if path not in images and not (labels and is_table(path)))
     notes = [_left_out_note(left_out)] if left_out else []
-    places = _assign(_without_top_folder(images))
+    inner = _without_top_folder(images)
+    places = _assign(inner) if labels is None else _assign_by(labels, inner)
     places, more = _without_lone_class(places)
+    more += labels.notes if labels else []
     classes = sorted({p.class_name for p in places if p.class_name is not None}, key=natural)
     _check_class_names(classes, max_classes)
     return Layout(
-        tuple(sorted(places, key=lambda place: natural(place.path))), tuple(classes), (*notes, *more, *_gaps(places))
+        tuple(sorted(places, key=lambda place: natural(place.path))),
+        tuple(classes),
+        (*notes, *more, *_gaps(places)),
+        tuple(left_out),
     )
 
 
@@ -129,7 +142,7 @@ def _assign(images: dict[str, tuple[str, ...]]) -> list[Place]:
     splits = {folder for folder in folders if folder.lower() in SPLIT_FOLDERS}
     known = splits | {folder for folder in folders if folder.lower() in UNLABELLED_FOLDERS}
     if not splits:
-        return [Place(path, "train", parts[0] if len(parts) > 1 else None) for path, parts in images.items()]
+        return [Place(path, "train", _class_of(parts)) for path, parts in images.items()]
     if folders != known or any(len(parts) == 1 for parts in images.values()):
         other = next(path for path, parts in images.items() if parts[0] not in known)
         raise DatasetError(
@@ -144,7 +157,24 @@ def _within_split(path: str, parts: tuple[str, ...]) -> Place:
     folder = parts[0].lower()
     if folder in UNLABELLED_FOLDERS:
         return Place(path, "train", None)
-    return Place(path, SPLIT_FOLDERS[folder], parts[1] if len(parts) > 2 else None)
+    return Place(path, SPLIT_FOLDERS[folder], _class_of(parts[1:]))
+
+
+def _class_of(parts: tuple[str, ...]) -> str | None:
+    """The first folder of what lies within a split, unless it says that there is no class."""
+    return None if len(parts) < 2 or parts[0].lower() in UNLABELLED_FOLDERS else parts[0]
+
+
+def _assign_by(labels: Labels, images: dict[str, tuple[str, ...]]) -> list[Place]:
+    """Classes from tables; splits from tables, else from the folders, else train."""
+    return [
+        Place(
+            path,
+            labels.splits.get(path) or (SPLIT_FOLDERS.get(parts[0].lower()) if len(parts) > 1 else None) or "train",
+            labels.classes.get(path),
+        )
+        for path, parts in images.items()
+    ]
 
 
 def _without_lone_class(places: list[Place]) -> tuple[list[Place], list[str]]:
@@ -159,13 +189,13 @@ def _without_lone_class(places: list[Place]) -> tuple[list[Place], list[str]]:
 
 def _check_class_names(classes: list[str], most: int) -> None:
     if len(classes) > most:
-        raise DatasetError("too_many_classes", f"the archive has {len(classes):,} class folders, more than {most:,}")
+        raise DatasetError("too_many_classes", f"the archive has {len(classes):,} classes, more than {most:,}")
     for name in classes:
-        if len(name) > LONGEST_CLASS_NAME or BIDI & set(name):
+        if len(name) > LONGEST_CLASS_NAME or BIDI & set(name) or any(map(has_no_form, name)):
             raise DatasetError(
                 "bad_name",
-                f"the class folder {quote(name)} has a name of more than {LONGEST_CLASS_NAME} characters or with marks "
-                "that turn the reading direction: rename it",
+                f"the class {quote(name)} has a name of more than {LONGEST_CLASS_NAME} characters, or with control characters "
+                "or marks that turn the reading direction: rename it",
             )
 
 
@@ -176,10 +206,10 @@ def _gaps(places: list[Place]) -> list[str]:
     unlabelled = len(places) - len(labelled)
     if not labelled:
         notes.append(
-            "There are no class folders: the images can be pretrained on and searched, but nothing can be scored."
+            "There are no class folders and no labels: the images can be pretrained on and searched, but nothing scored."
         )
     elif unlabelled:
-        notes.append(f"{unlabelled} {'image lies' if unlabelled == 1 else 'images lie'} in no class folder: no label.")
+        notes.append(f"{unlabelled} {'image has' if unlabelled == 1 else 'images have'} no class.")
     trained = {place.class_name for place in labelled if place.split == "train"}
     for name in sorted({place.class_name or "" for place in labelled if place.class_name not in trained}, key=natural)[
         :5

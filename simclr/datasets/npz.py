@@ -18,9 +18,10 @@ from simclr.datasets.buffers import check_image_size, default_size, resized_note
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.images import to_square
 from simclr.datasets.limits import LIMITS, MIB, Limits
+from simclr.datasets.names import quote
 from simclr.datasets.splits import fill_splits
 from simclr.datasets.store import SPLITS, UNLABELLED, Dataset, Split
-from simclr.datasets.zips import DAMAGE, broken, open_zip, quote
+from simclr.datasets.zips import DAMAGE, broken, open_zip
 
 ARRAY = re.compile(r"^(train|val|test)_(images|labels)\.npy$")
 HEADER_BYTES = 10_000

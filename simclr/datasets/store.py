@@ -9,10 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from simclr.datasets.origin import ORIGIN, Origin
 from simclr.runs import write_json, writing
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+# What folders and tables of strangers call the splits.
+SPLIT_FOLDERS: dict[str, Split] = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 UNLABELLED = -1
 HASHED_ROWS = 4096
 
@@ -52,7 +58,8 @@ class Dataset:
         labels: int64, shape (N,), index into ``classes`` or -1 where unlabelled.
         splits: uint8, shape (N,), index into ``SPLITS``.
         classes: Class names; empty for a set without labels.
-        factors: Generative factors by name, each of shape (N,), where the set has them.
+        factors: Generative factors by name, each of shape (N,), where the set has them; integers name a kind, floats a measure.
+        origin: What an import saw of the originals; of a stored set, ``origin.read_origin`` reads it.
     """
 
     images: NDArray[np.uint8]
@@ -62,6 +69,7 @@ class Dataset:
     source: str
     factors: dict[str, NDArray[np.generic]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -99,6 +107,8 @@ def write_dataset(dataset: Dataset, folder: Path) -> DatasetInfo:
         with writing(folder / FACTORS) as temporary:
             # NumPy's stub takes the keywords for allow_pickle as well.
             np.savez(temporary, **dataset.factors)  # type: ignore[arg-type]
+    if dataset.origin is not None:
+        write_json(folder / ORIGIN, dataset.origin)
     info = describe(dataset)
     write_json(folder / INFO, info)
     return info

@@ -1,33 +1,27 @@
 """Zip files from strangers: looked over before a byte is unpacked, then read member by member, never extracted."""
 
-import re
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.limits import LIMITS, MIB, Limits
+from simclr.datasets.names import check_name, quote
 
 LOCAL_HEADER_BYTES = 30
 END_RECORD = b"PK\x05\x06"
 ENCRYPTED = 0x1 | 0x40 | 0x2000
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-DRIVE = re.compile(r"^[A-Za-z]:")
 # Everything zipfile and zlib were seen to raise on damaged bytes; 3.11 raises struct and index errors of its own.
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError,
     IndexError, KeyError, ValueError, OverflowError,
 )  # fmt: skip
-
-
-def quote(name: str) -> str:
-    """A stranger's file name, fit for a message: escaped and not too long."""
-    return ascii(name if len(name) <= 100 else f"{name[:97]}...")
 
 
 @contextmanager
@@ -46,6 +40,29 @@ def open_zip(path: Path, limits: Limits = LIMITS) -> Iterator[zipfile.ZipFile]:
     with archive:
         _check_members(archive, path.stat().st_size, limits)
         yield archive
+
+
+@contextmanager
+def open_zip_members(path: Path, limits: Limits = LIMITS) -> Iterator["ZipMembers"]:
+    """The files of a zip as ``members.Members``; see ``open_zip`` for refusals."""
+    with open_zip(path, limits) as archive:
+        yield ZipMembers(archive, limits)
+
+
+class ZipMembers:
+    """The files of an opened zip."""
+
+    kind = "zip"
+
+    def __init__(self, archive: zipfile.ZipFile, limits: Limits) -> None:
+        self._archive, self._limits = archive, limits
+        self._infos = {m.filename: m for m in archive.infolist() if not m.is_dir()}
+        self.sizes = {name: info.file_size for name, info in self._infos.items()}
+
+    def read(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """The wanted files as they lie in the archive, so that a disk reads forward; see ``members.Members.read``."""
+        for name in sorted(wanted, key=lambda name: self._infos[name].header_offset):
+            yield name, read_member(self._archive, self._infos[name], self._limits.member_bytes)
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
@@ -75,7 +92,9 @@ def broken(error: BaseException, name: str = "") -> DatasetError:
 def _check_directory_size(path: Path, limits: Limits) -> None:
     """Refuse a list of members that would not fit into memory, before ``zipfile`` reads it whole."""
     with path.open("rb") as file:
-        size = _declared_directory_size(file)
+        size, count = _declared_directory(file)
+    if count > limits.entries:
+        raise _too_many(count, limits)
     if size > limits.directory_bytes:
         raise DatasetError(
             "too_many_entries",
@@ -84,8 +103,8 @@ def _check_directory_size(path: Path, limits: Limits) -> None:
         )
 
 
-def _declared_directory_size(file: BinaryIO) -> int:
-    """What the end record declares, or 0 where there is none: ``zipfile`` will say what is wrong with such a file.
+def _declared_directory(file: BinaryIO) -> tuple[int, int]:
+    """Bytes and entries that the end record declares, or 0 where there is none: ``zipfile`` will say what is wrong then.
 
     Source: APPNOTE 6.3.10, 4.3.14 to 4.3.16.
     """
@@ -96,12 +115,18 @@ def _declared_directory_size(file: BinaryIO) -> int:
     bare = tail[-22:-18] == END_RECORD and tail[-2:] == b"\0\0"
     end = len(tail) - 22 if bare else tail.rfind(END_RECORD)
     if end < 0 or len(tail) < end + 16:
-        return 0
-    (size,) = struct.unpack_from("<L", tail, end + 12)
+        return 0, 0
+    count, size = struct.unpack_from("<HL", tail, end + 10)
     wide = tail[max(0, end - 76) : end]
     if len(wide) == 76 and wide[56:60] == b"PK\x06\x07" and wide[:4] == b"PK\x06\x06":
-        (size,) = struct.unpack_from("<Q", wide, 40)
-    return int(size)
+        count, size = struct.unpack_from("<QQ", wide, 32)
+    return int(size), int(count)
+
+
+def _too_many(count: int, limits: Limits) -> DatasetError:
+    return DatasetError(
+        "too_many_entries", f"the archive holds {count:,} files, more than {limits.entries:,}: split it"
+    )
 
 
 def _check_members(archive: zipfile.ZipFile, packed_bytes: int, limits: Limits) -> None:
@@ -109,12 +134,11 @@ def _check_members(archive: zipfile.ZipFile, packed_bytes: int, limits: Limits) 
     if not members:
         raise DatasetError("empty_archive", "the archive holds no files: put images into it, one folder for each class")
     if len(members) > limits.entries:
-        raise DatasetError(
-            "too_many_entries", f"the archive holds {len(members):,} files, more than {limits.entries:,}: split it"
-        )
+        raise _too_many(len(members), limits)
     seen: set[str] = set()
     for member in members:
-        _check_name(member)
+        # zipfile cuts a name at its first NUL, so that "a.png\0.exe" looks harmless: judge what stands in the file.
+        check_name(member.orig_filename)
         _check_kind(member)
         _check_size(member, limits)
         if member.filename in seen:
@@ -128,20 +152,6 @@ def _check_members(archive: zipfile.ZipFile, packed_bytes: int, limits: Limits) 
             f"and {limits.ratio} times its size are read: split it",
         )
     _check_overlap(archive, members)
-
-
-def _check_name(member: zipfile.ZipInfo) -> None:
-    # zipfile cuts a name at its first NUL, so that "a.png\0.exe" looks harmless: judge what stands in the file.
-    name = member.orig_filename
-    if not name:
-        raise DatasetError("bad_name", "a file in the archive has no name: pack the folder again")
-    if any(ord(character) < 32 or ord(character) == 127 or 0xD800 <= ord(character) < 0xE000 for character in name):
-        raise DatasetError("bad_name", f"{quote(name)} has a control character in its name: rename the file")
-    if "\\" in name or DRIVE.match(name) or name.startswith("/") or ".." in name.split("/"):
-        raise DatasetError(
-            "path_outside",
-            f"{quote(name)} points outside the archive, or is no relative path with forward slashes: pack the folder again",
-        )
 
 
 def _check_kind(member: zipfile.ZipInfo) -> None:

@@ -207,7 +207,7 @@ REFUSED: dict[str, tuple[Builder, str]] = {
     "has no bytes": (raw(b""), "broken_archive"),
     "is noise": (raw(bytes(range(256)) * 40), "broken_archive"),
     "is only an end": (raw(END), "broken_archive"),
-    "is a tar file": (tarball, "broken_archive"),
+    "is a tar file of one picture": (tarball, "too_few_images"),
     "is a picture": (raw(png()), "broken_archive"),
     "was cut in the middle": (cut, "broken_archive"),
     "has an archive inside": (lambda path: pack(path, {**class_folders(), "more.zip": inner_zip()}), "nested_archive"),

@@ -109,7 +109,7 @@ def test_pictures_without_folders_make_an_unlabelled_set(source: Path) -> None:
     assert dataset.classes == ()
     assert set(dataset.labels) == {-1}
     assert len(dataset.indices("train")) == 5
-    assert any("no class folders" in note for note in dataset.notes)
+    assert any("no class folders and no labels" in note for note in dataset.notes)
 
 
 def test_a_single_class_counts_as_unlabelled_and_says_so(source: Path) -> None:

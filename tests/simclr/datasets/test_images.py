@@ -10,6 +10,7 @@ from PIL import Image
 
 from simclr.datasets import DatasetError
 from simclr.datasets.images import decode_image, image_sides, to_square
+from tests.simclr.datasets.hostile_archives import huge_png_header
 from tests.simclr.datasets.hostile_images import ACCEPTED, REFUSED, animated, deep, translucent, turned
 from tests.simclr.datasets.pictures import encoded, picture, png
 
@@ -104,6 +105,19 @@ def test_the_square_is_the_middle_of_the_picture() -> None:
     assert (square == 200).all()
 
 
+def test_a_padded_picture_is_seen_whole_between_black_bars() -> None:
+    wide = np.full((10, 30, 3), 200, dtype=np.uint8)
+    square = to_square(Image.fromarray(wide), 3, 30, "pad")
+    assert square.shape == (3, 30, 30)
+    assert (square[:, 10:20] == 200).all()
+    assert not square[:, :10].any()
+    assert not square[:, 20:].any()
+    tall = to_square(Image.fromarray(wide[..., 0].T.copy()), 1, 12, "pad")
+    assert (tall[0, :, 4:8] == 200).all()
+    assert not tall[0, :, :4].any()
+    assert to_square(Image.fromarray(np.full((1, 900), 9, np.uint8)), 1, 8, "pad").any()
+
+
 def test_a_picture_of_the_right_size_is_not_touched() -> None:
     assert np.array_equal(to_square(Image.fromarray(picture(2)), 3, 8), picture(2).transpose(2, 0, 1))
 
@@ -117,5 +131,6 @@ def test_grey_and_colour_are_made_from_each_other() -> None:
 
 
 def test_sides_are_read_without_decoding() -> None:
+    assert image_sides(huge_png_header(13_000)) is None
     assert image_sides(png(size=5)) == (5, 5)
     assert image_sides(b"no picture") is None

@@ -15,9 +15,12 @@ from PIL import Image
 
 from simclr.datasets import DatasetError, DatasetInfo, open_dataset
 from simclr.datasets.importer import import_in_child
+from simclr.datasets.origin import read_origin
 from simclr.datasets.store import describe
+from simclr.events import Stopped
 from tests.simclr.datasets.hostile_archives import REFUSED as REFUSED_ARCHIVES
 from tests.simclr.datasets.hostile_images import REFUSED as REFUSED_IMAGES
+from tests.simclr.datasets.hostile_tars import tarred
 from tests.simclr.datasets.pictures import SHARED, class_folders, encoded, pack, png
 
 DEADLINE_S = 30.0
@@ -80,6 +83,7 @@ def test_the_set_stands_where_it_was_asked_for_and_nothing_beside_it(good: Path,
         "dataset.json",
         "images.npy",
         "labels.npy",
+        "origin.json",
         "splits.npy",
     ]
     assert info == describe(open_dataset(folder / "a"))
@@ -169,6 +173,40 @@ def test_the_child_dies_with_its_parent(long: Path, folder: Path) -> None:
     assert not (folder / "a").exists()
 
 
+def test_progress_reaches_the_caller_and_ends_at_the_number_of_images(long: Path, folder: Path) -> None:
+    told: list[tuple[int, int]] = []
+    import_in_child(long, folder / "a", "zip", image_size=8, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (400, 400)
+    assert told == sorted(set(told))
+
+
+def test_a_wish_to_stop_ends_the_child_and_leaves_nothing(long: Path, folder: Path) -> None:
+    children: list[object] = []
+
+    def stop() -> bool:
+        children.append(child_importing(long))
+        return children[-1] is not None
+
+    with pytest.raises(Stopped):
+        import_in_child(long, folder / "a", "zip", should_stop=stop)
+    assert list(folder.iterdir()) == []
+    assert child_importing(long) is None
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_the_format_of_an_archive_is_known_by_its_bytes(kind: str, good: Path, folder: Path, tmp_path: Path) -> None:
+    tarball = tarred(tmp_path / "set.bin", class_folders(), "w:xz")
+    first, second = import_in_child(good, folder / "a", kind), import_in_child(tarball, folder / "b", kind)
+    assert first.content_hash == second.content_hash
+    assert read_origin(folder / "a") == read_origin(folder / "b")
+
+
+def test_pictures_are_padded_when_asked(folder: Path, tmp_path: Path) -> None:
+    wide = pack(tmp_path / "wide.zip", {f"{i}.png": encoded(Image.new("L", (20, 10), 200)) for i in range(3)})
+    import_in_child(wide, folder / "a", "zip", 8, fit="pad")
+    assert open_dataset(folder / "a").images[0, 0, :, 4].tolist() == [0, 0, 200, 200, 200, 200, 0, 0]
+
+
 @pytest.fixture
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMCLR_LAB_TOKEN", "canary")
@@ -204,7 +242,7 @@ def test_a_confined_process_cannot_take_more_than_its_share(attempt: str, outcom
 
 
 def test_what_cannot_be_is_refused_before_a_child_is_started(good: Path, folder: Path) -> None:
-    assert code_of(good, folder / "a", "tar") == "format"
+    assert code_of(good, folder / "a", "rar") == "format"
     assert code_of(good, folder / "a", image_size=1000) == "image_size"
     (folder / "a").mkdir()
     with pytest.raises(FileExistsError, match="choose a new folder"):
