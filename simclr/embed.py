@@ -49,7 +49,7 @@ def embed(
         raise ValueError(f"the encoder {encoder} gives features that are not finite: pretrain it again")
     bank = functional.normalize(features, dim=1).numpy()
     _give_zero_rows_a_direction(bank)
-    with writing(run.features) as temporary:
+    with writing(run.features, bank.nbytes) as temporary:
         np.save(temporary, bank, allow_pickle=False)
     seconds = time.monotonic() - began
     result = EmbedResult(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -101,8 +101,10 @@ def save_encoder(path: Path, encoder: nn.Module, file: EncoderFile) -> None:
     """Write weights and description to ``path``, which appears complete or not at all."""
     # safetensors refuses channels_last tensors, and tensors on an accelerator are copied to the CPU.
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
-    with writing(path) as temporary:
-        save_file(weights, temporary, metadata=header(file))
+    # Writing to a full disk, safetensors raises what is no OSError.
+    content = save(weights, metadata=header(file))
+    with writing(path, len(content)) as temporary:
+        temporary.write_bytes(content)
 
 
 def load_encoder(path: Path) -> tuple[nn.Module, EncoderFile]:

@@ -60,14 +60,15 @@ class Keeper:
         """Write the file of ``step``; it appears complete or not at all.
 
         Raises:
-            OSError: the disk is full or cannot be written.
+            DiskFull: it does not fit.
+            OSError: the disk cannot be written.
         """
         path = self.run.checkpoint(step)
         packed = io.BytesIO()
         # Into memory first: writing to a full disk, torch raises what does not say so.
         torch.save(self.about | {"state": state}, packed)
         content = packed.getbuffer()
-        with writing(path) as temporary, temporary.open("wb") as file:
+        with writing(path, len(content)) as temporary, temporary.open("wb") as file:
             file.write(MARK + hashlib.sha256(content).hexdigest().encode() + b"\n")
             file.write(content)
         self.written_at = self.cadence.clock()

@@ -1,9 +1,11 @@
 """The run directory: the only module that knows its file names. Files appear by rename, the manifest last."""
 
+import errno
 import hashlib
 import json
 import os
 import platform
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +27,33 @@ CHECKPOINT, CHECKPOINTS = "checkpoint-{step:09d}.pt", "checkpoint-*.pt"
 LIBRARIES = ("simclr-lab", "torch", "torchvision", "pytorch-lightning", "numpy")
 
 
+MIB = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFull(OSError):
+    """A file does not fit on the disk; the message names its folder and what is missing."""
+
+    def __init__(self, path: Path, size_bytes: int | None) -> None:
+        """Call it when what was written so far of ``path`` is deleted again."""
+        needed = f"{size_bytes / MIB:.1f} MiB" if size_bytes is not None else "more"
+        free = shutil.disk_usage(path.parent).free / MIB
+        super().__init__(
+            errno.ENOSPC,
+            f"no room in {path.parent}: {path.name} needs {needed}, {free:.1f} MiB are free. Make room there, then try again",
+        )
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """A temporary sibling of ``path`` to write to; on success it is synced and takes ``path``'s place, on failure it vanishes."""
+def writing(path: Path, size_bytes: int | None = None) -> Iterator[Path]:
+    """A temporary sibling of ``path`` to write to; on success it is synced and takes ``path``'s place, on failure it vanishes.
+
+    Raises:
+        DiskFull: it does not fit; ``size_bytes``, where known, is in the message.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: NumPy appends ".npy" to names that lack it.
     temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
@@ -36,6 +62,12 @@ def writing(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        # NumPy gives no number and says only "10 requested and 3 written".
+        if error.errno not in FULL and "requested and" not in str(error):
+            raise
+        temporary.unlink(missing_ok=True)
+        raise DiskFull(path, size_bytes) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -43,7 +75,7 @@ def writing(path: Path) -> Iterator[Path]:
 def write_json(path: Path, content: BaseModel | dict[str, Any]) -> None:
     """Write JSON so that a reader sees the old file or the new one, never a part."""
     text = content.model_dump_json(indent=2) if isinstance(content, BaseModel) else json.dumps(content, indent=2)
-    with writing(path) as temporary:
+    with writing(path, len(text)) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

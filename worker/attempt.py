@@ -11,7 +11,7 @@ from simclr.config import EmbedConfig, PretrainConfig, transfer_config
 from simclr.datasets.store import open_dataset
 from simclr.events import Emit, OutOfMemory, ShouldStop, Stopped
 from simclr.results import EmbedResult, PretrainResult, TransferResult
-from simclr.runs import Run
+from simclr.runs import DiskFull, Run
 from worker.protocol import Exit, Finished, Message, Order, Refused
 
 Say = Callable[[Message], None]
@@ -25,6 +25,9 @@ def attempt(order: Order, say: Say, should_stop: ShouldStop) -> int:
         say(Finished(result=perform(order, say, should_stop), peak_bytes=peak_bytes()))
     except Stopped:
         return Exit.STOPPED
+    except DiskFull as error:
+        say(Refused(code="disk", message=f"The disk is full: {error}."))
+        return Exit.DISK
     except OSError as error:
         say(Refused(code="disk", message=f"Files could not be read or written: {error}"))
         return Exit.DISK

@@ -244,8 +244,8 @@ class Attempt:
             return
         files = {self._data_folder / key for key in needed.files}
         for folder in self._run.path.parent.glob("*"):
-            if int(folder.name) > self._claim.epoch:
-                continue
+            if not folder.name.isdecimal() or int(folder.name) > self._claim.epoch:
+                continue  # a file system may keep folders of its own there
             is_needed = folder == (self._data_folder / needed.folder if needed.folder is not None else None)
             with contextlib.suppress(FileNotFoundError):  # another worker tidies up as well
                 for path in set(folder.iterdir()) - files:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
-from backend.catalogue.engine import open_catalogue
+from backend.catalogue.engine import Clock, database_clock, open_catalogue
 from backend.catalogue.upgrade import upgrade
 from backend.jobs.order import Reach
 from backend.jobs.queue import WAKE, make_app
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
 
-def assemble(settings: Settings, timing: Timing) -> "Celery":
+def assemble(settings: Settings, timing: Timing, *, clock: Clock = database_clock) -> "Celery":
     """The Celery app of a worker process.
 
     Raises:
@@ -29,7 +29,7 @@ def assemble(settings: Settings, timing: Timing) -> "Celery":
         raise ValueError(f"a worker needs {PREFIX}REDIS_URL, such as redis://127.0.0.1:6379/0; 'simclr-lab up' sets it")
     variables(settings.device, os.environ)  # or it is refused here, where the launcher sees why
     app = make_app(settings.redis_url)
-    catalogue = open_catalogue(settings)
+    catalogue = open_catalogue(settings, clock=clock)
     reach = Reach(frozenset(Lane(lane) for lane in settings.lanes), settings.device)
     slot = Slot(catalogue, settings.data_folder, timing, reach=reach)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from backend.catalogue.engine import BEGIN
 from backend.catalogue.migrations import HEAD
 
 LOCK_NUMBER = 0x51AC1A8  # of PostgreSQL's advisory lock: any number that nobody else takes
@@ -24,7 +25,9 @@ def upgrade(engine: Engine) -> None:
     """
     if is_current(engine):
         return
-    with _alone(engine), engine.begin() as connection:
+    # A worker of the version before may still be writing, and SQLite refuses who reads first and wants to write after it.
+    at_once = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+    with _alone(engine), at_once.begin() as connection:
         if _version(connection) != HEAD:
             _migrate(connection)
 

@@ -18,11 +18,12 @@ NEWEST_KEPT = 2
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint that the catalogue knows: its path below the data folder, its digest, and the steps it holds."""
+    """A checkpoint that the catalogue knows: its path below the data folder, its digest, and how far the training was."""
 
     key: str
     sha256: str
     step: int
+    passes: int
 
 
 def run_key(job_id: str, epoch: int) -> str:
@@ -34,7 +35,7 @@ def saved_of(session: Session, job: JobRow) -> tuple[Saved, ...]:
     """The newest first; a job without checkpoints has those of the job that it continues."""
     for job_id in (job.id, job.continues):
         if job_id is not None and (rows := checkpoints(session, job_id)):
-            return tuple(Saved(row.key, row.sha256, row.step) for row in rows)
+            return tuple(Saved(row.key, row.sha256, row.step, row.passes) for row in rows)
     return ()
 
 

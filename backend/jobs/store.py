@@ -155,7 +155,7 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
     saved = saved_of(session, job)
     if not saved:
         job.progress = None
-    _move(session, job, State.RUNNING, f"The job goes on from step {saved[0].step}." if saved else STARTED)
+    _move(session, job, State.RUNNING, _start(job, saved, timing))
     dataset = session.get_one(DatasetRow, job.dataset_id)
     encoder = session.get_one(EncoderRow, job.encoder_id) if job.encoder_id else None
     return Claim(
@@ -335,8 +335,9 @@ def _crash(session: Session, job: JobRow, message: str, timing: Timing) -> None:
         return
     wait_s = timing.backoff_after(job.crashes)
     job.not_before = now(session) + wait_s
-    attempt = f"attempt {job.crashes + 1} of {timing.crashes_allowed}"
-    _move(session, job, State.QUEUED, f"{message}. It {_way_on(session, job)} in {wait_s:g} s, {attempt}.")
+    _move(
+        session, job, State.QUEUED, f"{message}. It {_way_on(session, job)} in {wait_s:g} s, {_attempt(job, timing)}."
+    )
 
 
 def _stop(session: Session, job: JobRow, outcome: Cancelled | Paused | Released) -> None:
@@ -352,9 +353,24 @@ def _stop(session: Session, job: JobRow, outcome: Cancelled | Paused | Released)
             _move(session, job, State.QUEUED, f"Not paused after all: it {_way_on(session, job)}.")
 
 
+def _start(job: JobRow, saved: tuple[Saved, ...], timing: Timing) -> str:
+    if job.crashes:
+        how = f"Resumed after a crash at epoch {saved[0].passes}" if saved else "Started again after a crash"
+        return f"{how} ({_attempt(job, timing)})."
+    return f"The job goes on from {_place(saved[0])}." if saved else STARTED
+
+
+def _attempt(job: JobRow, timing: Timing) -> str:
+    return f"attempt {job.crashes + 1} of {timing.crashes_allowed}"
+
+
 def _way_on(session: Session, job: JobRow) -> str:
     saved = saved_of(session, job)
-    return f"goes on from step {saved[0].step}" if saved else "starts again from the beginning"
+    return f"goes on from {_place(saved[0])}" if saved else "starts again from the beginning"
+
+
+def _place(saved: Saved) -> str:
+    return f"epoch {saved.passes} (step {saved.step})"
 
 
 def _fail(session: Session, job: JobRow, code: str, message: str) -> None:

@@ -1,8 +1,12 @@
-"""The real worker with short leases and frequent checkpoints, for ``celery -A tests.faults.app``."""
+"""The real worker with short leases, frequent checkpoints and a clock that tests may turn, for ``celery -A tests.faults.app``."""
 
 import json
 import os
+from pathlib import Path
 
+from sqlalchemy.orm import Session
+
+from backend.catalogue.engine import Clock, database_clock
 from backend.jobs.timing import Timing
 from backend.settings import Settings
 from worker.tasks import assemble
@@ -15,5 +19,20 @@ SHORT = {
 }  # fmt: skip
 TIMING = Timing(**SHORT | json.loads(os.environ.get(OVERRIDES, "{}")))  # type: ignore[arg-type]
 
+
+def wrong_clock(folder: Path) -> Clock:
+    """The database's clock, wrong by as many seconds as the file ``clock`` in ``folder`` says; right without it."""
+
+    def read(session: Session) -> float:
+        try:
+            ahead_s = float((folder / "clock").read_text())
+        except FileNotFoundError:
+            ahead_s = 0.0
+        return database_clock(session) + ahead_s
+
+    return read
+
+
 if "CELERY_WORKER" in os.environ:
-    app = assemble(Settings(), TIMING)
+    settings = Settings()
+    app = assemble(settings, TIMING, clock=wrong_clock(settings.data_folder))

@@ -14,7 +14,6 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with socket_folder() as sockets:
         lab = Lab(tmp_path_factory.mktemp("lab") / "data", sockets)
         yield lab
-        lab.api.__exit__(None, None, None)
         lab.close()
 
 

@@ -43,6 +43,7 @@ TRAINING = PretrainConfig(
     epochs=50, batch_size=16, knn_every=10, projection_width=16, projection_dim=8,
     encoder=EncoderConfig(architecture="resnet8", width=8),
 )  # fmt: skip
+BRIEF = TRAINING.model_copy(update={"epochs": 10})
 SECONDS = 120.0  # a test waits no longer than so many for anything
 
 
@@ -73,13 +74,18 @@ def add_squares(catalogue: Catalogue, data: Path, scale: int = 1) -> str:
 class Lab:
     """Everything in one folder, with a short path for Redis' socket; ``close`` leaves no process behind."""
 
-    def __init__(self, data: Path, sockets: Path) -> None:
+    def __init__(
+        self, data: Path, sockets: Path, *, database_url: str | None = None, dataset_id: str | None = None
+    ) -> None:
+        """A new lab; with ``dataset_id``, which it holds, one that is there already, as the first program to start finds it."""
         self.socket = sockets / "redis.sock"
-        self.settings = Settings(data=data, redis_url=f"redis+socket://{self.socket}")
+        self.settings = Settings(data=data, redis_url=f"redis+socket://{self.socket}", database_url=database_url)
         self.data = self.settings.data_folder
         self.catalogue = open_catalogue(self.settings)
-        upgrade(self.catalogue.engine)
-        self.dataset_id = add_squares(self.catalogue, self.data)
+        if dataset_id is None:
+            upgrade(self.catalogue.engine)
+            dataset_id = add_squares(self.catalogue, self.data)
+        self.dataset_id = dataset_id
         self.workers: list[Worker] = []
         self.log = data.parent / "workers.log"
         self._reference: dict[int, str] = {}
@@ -115,6 +121,7 @@ class Lab:
                     **{name: value for name, value in os.environ.items() if name != NO_BYTECODE},
                     f"{PREFIX}DATA": str(self.data),
                     f"{PREFIX}REDIS_URL": str(self.settings.redis_url),
+                    f"{PREFIX}DATABASE_URL": self.settings.catalogue_url,
                     OVERRIDES: json.dumps(timing),
                     "CELERY_WORKER": "yes",
                     "OMP_NUM_THREADS": "1",
@@ -153,6 +160,8 @@ class Lab:
         until(lambda: not any(map(is_running, below)), "the end of what a worker started")
 
     def close(self) -> None:
+        if "api" in vars(self):
+            self.api.__exit__(None, None, None)
         for worker in self.workers:
             self.end(worker)
         self.kill_redis()
@@ -216,6 +225,7 @@ class Lab:
             mine = [row.step for row in self.checkpoints(job_id) if row.epoch == epoch]
             row = self.job(job_id)
             assert row.epoch <= epoch, f"already at attempt {row.epoch}"
+            assert not State(row.state).is_terminal, f"already {row.state}"
             return max(mine) if mine and row.state == State.RUNNING else 0
 
         return until(saved, f"a checkpoint of attempt {epoch}: {job_id}", within_s=SECONDS)
@@ -243,6 +253,10 @@ class Lab:
             assert self.until_state(job_id, State.SUCCEEDED).epoch == 1
             self._reference[config.epochs] = self.encoder(job_id).sha256
         return self._reference[config.epochs]
+
+    def expect_as(self, other: "Lab") -> None:
+        """Take over what undisturbed trainings make from a lab with the same images."""
+        self._reference = other._reference
 
     def encoder(self, job_id: str) -> EncoderRow:
         with self.catalogue.reading() as session:
@@ -272,6 +286,10 @@ class Lab:
         assert self.violations() == []
 
     # Harm
+
+    def turn_clock(self, ahead_s: float) -> None:
+        """Let the workers' clock be wrong by so many seconds from now on; 0 puts it right."""
+        (self.data / "clock").write_text(str(ahead_s))
 
     def freeze(self, worker_pid: int) -> None:
         """SIGSTOP, but never in the middle of a write: SQLite's lock would be held until it thaws, which is known."""

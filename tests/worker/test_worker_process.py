@@ -241,7 +241,7 @@ class TestAWorkerThatEnds:
         assert not is_running(process)
         row = job(lab.catalogue, job_id)
         assert (row.state, row.crashes) == ("queued", 0)
-        assert "goes on from step" in lab.last_message(job_id)
+        assert "goes on from epoch" in lab.last_message(job_id)
         with lab.catalogue.writing() as session:
             store.request_cancel(session, job_id)
 

@@ -90,7 +90,7 @@ describe('the story of a job', () => {
       checkpoint(6, 20),
       progress(7, 30, 4.9),
       evaluation(8, 40, 0.5),
-      state(9, 'queued', 'It goes on from step 20 in 5 s, attempt 2 of 3.'),
+      state(9, 'queued', 'It goes on from epoch 2 (step 20) in 5 s, attempt 2 of 3.'),
     ];
     const waiting = tell(UNTOLD, events);
     expect(waiting.losses).toHaveLength(3); // the loss is seen, and why, until another attempt begins

@@ -41,13 +41,13 @@ def test_the_next_attempt_is_told_of_what_the_last_one_saved(catalogue: Catalogu
     assert save(catalogue, first, 10)
     assert save(catalogue, first, 20)
     settle(catalogue, first, Crashed("killed"))
-    assert "goes on from step 20" in said(catalogue, job_id)
+    assert "goes on from epoch 1 (step 20) in 0 s, attempt 2 of 3" in said(catalogue, job_id)
     second = claim(catalogue)
     assert [(saved.key, saved.step) for saved in second.saved] == [
         (f"jobs/{job_id}/1/20.ckpt", 20),
         (f"jobs/{job_id}/1/10.ckpt", 10),
     ]
-    assert said(catalogue, job_id) == "The job goes on from step 20."
+    assert said(catalogue, job_id) == "Resumed after a crash at epoch 1 (attempt 2 of 3)."
     assert not save(catalogue, first, 30), "an attempt that was replaced may save nothing"
 
 
