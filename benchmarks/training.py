@@ -4,6 +4,7 @@ The limit is the same network, batch, loss and optimiser on tensors that are rea
 views, goes through Lightning and tells its progress, is held against it. On a GPU an epoch of CIFAR-10 with ResNet-18 is too.
 """
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -96,16 +97,22 @@ def images_per_s(dataset: Dataset) -> float:
         return pretrain(CONFIG, dataset, Run(Path(folder)), ignore, never).images_per_s
 
 
-def speed_of(config: PretrainConfig, dataset: Dataset) -> float:
-    """Images a second of a pretraining that is stopped after some steps, of which the first, with any compiling, do not count."""
+def speed_of(config: PretrainConfig, dataset: Dataset, most_s: float = math.inf) -> float:
+    """Images a second of a pretraining that is stopped after some steps, of which the first, with any compiling, do not count.
+
+    Slow ones are stopped after ``most_s`` seconds of steps that count.
+    """
     told: list[tuple[int, float]] = []
 
     def hear(event: Event) -> None:
         if isinstance(event, Progress) and event.step > WARM_UP:
             told.append((event.step, time.perf_counter()))
 
+    def is_known() -> bool:
+        return len(told) > 1 and (told[-1][0] - told[0][0] >= STEPS or told[-1][1] - told[0][1] >= most_s)
+
     with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
-        pretrain(config, dataset, Run(Path(folder)), hear, lambda: bool(told) and told[-1][0] - told[0][0] >= STEPS)
+        pretrain(config, dataset, Run(Path(folder)), hear, is_known)
     if len(told) < 2:
         raise ValueError(f"too short to measure: {config.epochs} epochs of {len(dataset)} images")
     (first, began), (last, ended) = told[0], told[-1]

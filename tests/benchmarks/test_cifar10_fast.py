@@ -1,14 +1,17 @@
 """The ten minutes on a GPU, and the bench of an epoch there, on stripes and a CPU."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.cifar10_fast import affordable, run
+from benchmarks.cifar10_fast import affordable, main, run
 from benchmarks.table import OURS
 from benchmarks.training import FAST, LIMIT, cifar10_in_size, epoch_row, speed_of
 from simclr.config import EncoderConfig, PretrainConfig
+from simclr.datasets import write_dataset
 from simclr.presets import pretrain_preset
+from simclr.runs import Run
 from tests.simclr.conftest import striped
 
 # The preset but for its size: the same stem, optimiser, schedule and views.
@@ -53,10 +56,20 @@ def test_a_budget_buys_epochs_a_curve_and_scores(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.slow
-def test_a_budget_too_small_for_anything_buys_one_epoch(tmp_path: Path) -> None:
-    report = run(TOY, striped(400), tmp_path, budget_s=0.0)
-    assert report.config.epochs == 1
-    assert [point.epoch for point in report.curve] == [0, 1]
+def test_the_command_keeps_curve_and_scores_also_where_the_budget_buys_only_one_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmarks.cifar10_fast.pretrain_preset", lambda _name: TOY)
+    write_dataset(striped(400), tmp_path / "stripes")
+    main(["stripes", "--minutes", "0", "--out", "runs"])
+    kept = json.loads((tmp_path / "cifar10_fast.json").read_text())
+    assert (kept["config"]["epochs"], kept["budget_s"]) == (1, 0.0)
+    assert [point["epoch"] for point in kept["curve"]] == [0, 1]
+    assert [score["split"] for score in kept["linear_probe"]] == ["val", "test"]
+    assert len(kept["made_by"]["code"]) == 12
+    assert f"linear probe, test: {kept['linear_probe'][1]['accuracy']:.4f}" in capsys.readouterr().out
+    assert Run(tmp_path / "runs" / "pretraining").is_complete
 
 
 @pytest.mark.slow
