@@ -1,6 +1,6 @@
 """What worker and runner say to each other: one JSON object a line, orders down the runner's stdin, messages up its stdout.
 
-Down: ``{"do": "run", "order": …}``, ``{"do": "try", "trial": …}``, ``{"do": "stop"}``, ``{"do": "kill"}``. Up: ``ready``, then
+Down: ``{"do": "run", "order": …}``, ``{"do": "try", "trial": …}``, ``alive``, ``stop``, ``kill``. Up: ``ready``, then
 for every job the events of ``simclr.events``, ``finished`` or ``refused``, for a dry run ``tried``, and always last ``exited``.
 """
 
@@ -35,7 +35,8 @@ class _Line(BaseModel):
 class Order(_Line):
     """One job for the runner; all paths are absolute. ``resume`` is a checkpoint to go on from.
 
-    ``checkpoint_epoch_s`` and ``checkpoint_most_s`` are as in ``backend.jobs.timing``.
+    ``checkpoint_epoch_s`` and ``checkpoint_most_s`` are as in ``backend.jobs.timing``; so is ``lease_s``: after so long without
+    ``alive`` from the worker the runner kills the job, which may be another worker's by now.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class Order(_Line):
     resume: Path | None = None
     checkpoint_epoch_s: float = 60.0
     checkpoint_most_s: float = 300.0
+    lease_s: float = 30.0
 
 
 class Trial(_Line):
@@ -58,7 +60,7 @@ class Trial(_Line):
 class Command(_Line):
     """A line from the worker; ``order`` belongs to ``run``, ``trial`` to ``try``."""
 
-    do: Literal["run", "try", "stop", "kill"]
+    do: Literal["run", "try", "alive", "stop", "kill"]
     order: Order | None = None
     trial: Trial | None = None
 
@@ -95,10 +97,14 @@ class Tried(_Line):
 
 
 class Exited(_Line):
-    """The job's process is gone. ``status`` is negative for a signal, None when the runner itself died."""
+    """The job's process is gone. ``status`` is negative for a signal, None when the runner itself died.
+
+    It ``was_fenced`` where the runner killed it because it had heard nothing of the worker for the time of a lease.
+    """
 
     kind: Literal["exited"] = "exited"
     status: int | None
+    was_fenced: bool = False
 
 
 Message = Ready | Log | Progress | Evaluation | Checkpoint | Finished | Refused | Tried | Exited

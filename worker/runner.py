@@ -4,18 +4,21 @@ Importing takes 3 to 15 s, forking some milliseconds, and the fork has the memor
 breaks or fragments ends with it. This works because nothing here uses torch before the fork: no thread pool is running and
 CUDA is not initialised, so it belongs to the job's process alone. The device is therefore named by a forked process too.
 
-Whoever dies, nobody is left behind: the runner ends when its stdin closes, the job's process when the runner dies.
+Whoever dies, nobody is left behind: the runner ends when its stdin closes, the job's process when the runner dies, and also when
+the worker is frozen for the time of a lease.
 """
 
 import contextlib
 import ctypes
 import faulthandler
 import importlib
+import math
 import os
 import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
@@ -57,6 +60,8 @@ class Runner:
         self._do = do
         self._tries = tries
         self._child: int | None = None
+        # Until when the worker, which may be frozen, has to be heard for the job to go on.
+        self._fence_at, self._lease_s, self._was_fenced = math.inf, math.inf, False
         self._unread = b""
         # A signal writes a byte here, which ends the wait in select.
         self._bell, ringer = os.pipe()
@@ -68,7 +73,8 @@ class Runner:
     def serve(self) -> None:
         """Take orders until stdin closes, which means that the worker is gone."""
         while True:
-            readable, _, _ = select.select([0, self._bell], [], [])
+            left_s = max(0.0, self._fence_at - time.monotonic())
+            readable, _, _ = select.select([0, self._bell], [], [], None if left_s == math.inf else left_s)
             if self._bell in readable:
                 os.read(self._bell, 512)
                 self._reap()
@@ -80,15 +86,22 @@ class Runner:
                 *lines, self._unread = (self._unread + received).split(b"\n")
                 for line in lines:
                     self._obey(line)
+            elif time.monotonic() >= self._fence_at:
+                self._fence_at, self._was_fenced = math.inf, True
+                self._signal(signal.SIGKILL)
 
     def _obey(self, line: bytes) -> None:
         command = Command.model_validate_json(line)
         if command.do == "run" and command.order is not None:
             order = command.order
+            self._lease_s = order.lease_s
+            self._fence_at = time.monotonic() + self._lease_s
             self._child = fork(lambda: self._do(order, self._channel.say, stop_flag()))
         elif command.do == "try" and command.trial is not None:
             trial = command.trial
             self._child = fork(lambda: self._tries(trial, self._channel.say))
+        elif command.do == "alive" and self._fence_at < math.inf:
+            self._fence_at = time.monotonic() + self._lease_s
         elif command.do == "stop":
             self._signal(signal.SIGTERM, group=False)
         elif command.do == "kill":
@@ -106,8 +119,10 @@ class Runner:
         self._signal(signal.SIGKILL)  # what the job may have started itself
         _, status = os.waitpid(self._child, 0)
         self._child = None
+        self._fence_at = math.inf
         os.write(2, END_OF_JOB + b"\n")  # the worker reads stderr in another thread, and waits for this line there
-        self._channel.say(Exited(status=os.waitstatus_to_exitcode(status)))
+        self._channel.say(Exited(status=os.waitstatus_to_exitcode(status), was_fenced=self._was_fenced))
+        self._was_fenced = False
 
 
 def fork(work: Callable[[], int]) -> int:

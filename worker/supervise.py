@@ -57,6 +57,7 @@ class Attempt:
         self._peak_bytes: int | None = None
         self._is_drained = False
         self._is_stalled = False
+        self._was_frozen = False
         self._result: PretrainResult | TransferResult | EmbedResult | None = None
         self._refusal: Refused | None = None
 
@@ -84,6 +85,7 @@ class Attempt:
             message = self._runner.next_message(TICK_S)
             while message is not None:
                 if isinstance(message, Exited):
+                    self._was_frozen = message.was_fenced
                     return message.status
                 self._hear(message)
                 message = self._runner.next_message(0)
@@ -117,14 +119,14 @@ class Attempt:
         moment = time.monotonic()
         if self._reporter.is_due:
             self._is_fenced |= not self._reporter.write()
-            self._leased_at = time.monotonic()
+            self._has_leased()
             if self._has_saved and not self._is_fenced:
                 self._has_saved = False
                 self._clear()
         if moment - self._leased_at >= self._timing.renew_s:
             with self._catalogue.writing() as session:
                 wanted = store.renew(session, self._claim.job_id, self._claim.epoch, self._timing)
-            self._leased_at = time.monotonic()
+            self._has_leased()
         elif moment - self._watched_at >= self._timing.watch_s:
             with self._catalogue.reading() as session:
                 wanted = store.desired(session, self._claim.job_id, self._claim.epoch)
@@ -135,6 +137,10 @@ class Attempt:
         if wanted not in (None, Desired.RUN) and self._asked is Desired.RUN:
             self._asked = wanted
             self._stop(self._timing.stop_grace_s)
+
+    def _has_leased(self) -> None:
+        self._leased_at = time.monotonic()
+        self._runner.say_alive()
 
     def _mind_the_clock(self) -> None:
         moment = time.monotonic()
@@ -159,12 +165,14 @@ class Attempt:
                 return Crashed(f"The job finished but what it made cannot be read: {error}")
         if self._asked is Desired.CANCEL:
             return Cancelled()
-        if self._asked is Desired.PAUSE:
-            return Paused()
         if self._is_drained:
             return Released()
         if self._refusal is not None:
             return Failed(self._refusal.code, self._refusal.message)
+        if self._asked is Desired.PAUSE:
+            return Paused()
+        if self._was_frozen:
+            return Crashed("The worker stood still for the time of a lease, and the job was stopped")
         if self._is_stalled:
             return Crashed(f"The job said nothing for {self._timing.stall_s:g} s and was stopped")
         return Crashed(self._describe_crash(status))
@@ -232,6 +240,7 @@ class Attempt:
             resume=resume,
             checkpoint_epoch_s=self._timing.checkpoint_epoch_s,
             checkpoint_most_s=self._timing.checkpoint_most_s,
+            lease_s=self._timing.lease_s,
         )
 
     def _clear(self) -> None:

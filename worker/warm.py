@@ -95,6 +95,10 @@ class WarmRunner:
         if not self.is_alive:
             self._inbox.put(Exited(status=None))
 
+    def say_alive(self) -> None:
+        """Let the job go on for the time of another lease."""
+        self._send(Command(do="alive"))
+
     def stop(self) -> None:
         """Ask the job to stop at its next step."""
         self._send(Command(do="stop"))

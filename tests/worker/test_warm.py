@@ -108,3 +108,22 @@ time.sleep(3600)
     worker.wait()
     worker.stdout.close()
     until(lambda: not is_running(runner) and not is_running(job), "the end of runner and job", within_s=3.0)
+
+
+def test_a_job_whose_worker_says_nothing_for_a_lease_is_ended_by_the_runner(runner: WarmRunner, tmp_path: Path) -> None:
+    runner.run(an_order(tmp_path, "work").model_copy(update={"lease_s": 0.5}))
+    assert heard(runner)[-1] == Exited(status=-signal.SIGKILL, was_fenced=True)
+    runner.run(an_order(tmp_path, "succeed"))
+    assert heard(runner)[-1] == Exited(status=Exit.DONE)
+
+
+def test_a_job_goes_on_while_its_worker_says_that_it_lives(runner: WarmRunner, tmp_path: Path) -> None:
+    runner.run(an_order(tmp_path, "work").model_copy(update={"lease_s": 3.0}))
+    steps = 0
+    while steps < 80:  # at 0.05 s each, longer than the lease
+        message = runner.next_message(20.0)
+        assert not isinstance(message, Exited)
+        steps += 1
+        runner.say_alive()
+    runner.stop()
+    assert heard(runner)[-1] == Exited(status=Exit.STOPPED)
