@@ -7,7 +7,7 @@ import pytest
 
 from backend.jobs.states import Kind
 from simclr.events import OutOfMemory, Stopped, never
-from simclr.runs import DiskFull
+from simclr.runs import MIB, DiskFull
 from worker import attempt as module
 from worker.attempt import attempt
 from worker.protocol import Exit, Message, Order, Refused
@@ -30,7 +30,6 @@ def ended(monkeypatch: pytest.MonkeyPatch, run: Path, error: Exception) -> tuple
         (Stopped("asked"), Exit.STOPPED, None),
         (ValueError("batch_size is 0"), Exit.BAD_INPUT, ("bad_input", "batch_size is 0")),
         (OutOfMemory("32 fits"), Exit.BAD_INPUT, ("out_of_memory", "32 fits")),
-        (DiskFull("no room in /jobs"), Exit.DISK, ("disk", "The disk is full: no room in /jobs.")),
         (MemoryError(), Exit.BAD_INPUT, ("out_of_memory", "memory ran out at batch_size 64: try 32")),
     ],
 )
@@ -45,6 +44,14 @@ def test_every_end_has_its_exit_code_and_its_reason(
 def test_what_is_no_refusal_goes_on_to_be_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="device-side assert"):
         ended(monkeypatch, tmp_path, RuntimeError("CUDA error: device-side assert triggered"))
+
+
+def test_a_full_disk_is_told_with_its_folder_and_the_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    status, said = ended(monkeypatch, tmp_path, DiskFull(tmp_path / "a.pt", 3 * MIB))
+    (refusal,) = said
+    assert isinstance(refusal, Refused)
+    assert (status, refusal.code) == (Exit.DISK, "disk")
+    assert refusal.message.startswith(f"The disk is full: no room in {tmp_path}: a.pt needs 3.0 MiB, ")
 
 
 def test_other_trouble_with_files_names_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
