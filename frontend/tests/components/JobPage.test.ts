@@ -47,7 +47,8 @@ describe('the page of a job', () => {
 
   it('tells of a crash, of the way on, and of what is saved', async () => {
     await open(job());
-    const crash = 'The job was killed by signal 9. It goes on from epoch 3 (step 120) in 5 s, attempt 2 of 3.';
+    const crash =
+      'The job was killed by signal 9. It goes on from epoch 3 (step 120) in 5 s, attempt 2 of 3.';
     lab.streams[0]?.send(
       state(1, 'running', 'The job has started.'),
       {

@@ -24,6 +24,11 @@ describe('a copy of a job', () => {
     );
   });
 
+  it('is as pressing as the first, and stays on its device', () => {
+    const first = job({ config: {}, priority: 1, pinned_to: 'cuda:1' });
+    expect(copyAddress(first, configs, null)).toContain('?dataset=d1&priority=high&device=cuda%3A1');
+  });
+
   it('is not offered for an embedding, which has no choices', () => {
     expect(copyAddress(job({ kind: 'embed', config: {} }), configs, null)).toBeNull();
   });
