@@ -1,4 +1,4 @@
-"""``simclr-lab up | demo | worker | doctor``."""
+"""``simclr-lab up | demo | worker | doctor | jobs | job``."""
 
 import os
 import socket
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from backend.lab import jobs as jobs_of_lab
 from backend.lab.configuration import load_settings
 from backend.lab.errors import Interrupted, LabError
 from backend.lab.launcher import Launcher, link_of
@@ -20,6 +21,7 @@ from backend.lab.workers import WORKER_COMMAND
 from backend.settings import PREFIX
 
 app = typer.Typer(help="Run SimCLR Lab on this machine.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(jobs_of_lab.app, name="job")
 Port = Annotated[
     int | None, typer.Option(min=1, max=65535, help="Port to listen on; default: SIMCLR_LAB_PORT or 8765.")
 ]
@@ -105,6 +107,12 @@ def worker(
             "together with Redis and the API"
         )
     os.execv(WORKER_COMMAND[0], WORKER_COMMAND)  # noqa: S606 - a fixed program
+
+
+@app.command()
+def jobs(every: Annotated[bool, typer.Option("--all", help="Also those that ended long ago.")] = False) -> None:
+    """List the jobs of the running lab: what runs, waits, is paused and has ended."""
+    jobs_of_lab.listing(every)
 
 
 @app.command()

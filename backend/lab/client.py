@@ -38,8 +38,8 @@ class Job:
 class Client:
     """Asks and posts JSON; every request may be repeated safely, so a lost connection is tried again."""
 
-    def __init__(self, address: str, token: str) -> None:
-        self._address = address
+    def __init__(self, address: str, token: str, patience_s: float = AWAY_S) -> None:
+        self._address, self._patience_s = address, patience_s
         self._http = httpx2.Client(
             base_url=f"{address}/api",
             headers={"Authorization": f"Bearer {token}"},
@@ -101,8 +101,10 @@ class Client:
             raise refusal(answer)
 
     def _have_patience(self, gone_at: float, error: httpx2.TransportError | None) -> None:
-        if time.monotonic() > gone_at + AWAY_S:
-            raise LabError(f"the API at {self._address} does not answer any more; see api.log in logs/") from error
+        if time.monotonic() > gone_at + self._patience_s:
+            raise LabError(
+                f"the API at {self._address} does not answer: start the lab with 'simclr-lab up', or see logs/api.log"
+            ) from error
         time.sleep(0.5)
 
 
