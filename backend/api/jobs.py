@@ -146,15 +146,12 @@ def submit_job(
     body: JobIn, after: BackgroundTasks, response: Response, lab: LabDep, idempotency_key: IdempotencyKey = None
 ) -> JobOut:
     """Queue a job; with an Idempotency-Key, sending it again changes nothing."""
-    with lab.catalogue.writing() as session:
-        known = queries.job_with_key(session, idempotency_key) if idempotency_key else None
-        job = known or _submit(session, body, idempotency_key)
-        submitted = _jobs_out(session, [job])[0]
-    if known:
-        response.status_code = 200
-    else:
+    submitted, is_new = _submit(lab, idempotency_key, lambda session: _asked(session, body, idempotency_key))
+    if is_new:
         # After the response: a bell that does not ring costs the job seconds, never its life.
         after.add_task(lab.bell.ring)
+    else:
+        response.status_code = 200
     return submitted
 
 
@@ -212,14 +209,13 @@ def run_again(
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """A new job that goes on where this one ended, with more epochs if asked; 409 while it has not ended."""
-    with lab.catalogue.writing() as session:
-        known = queries.job_with_key(session, idempotency_key) if idempotency_key else None
-        job = known or _again(session, job_row(session, job_id), body, idempotency_key)
-        submitted = _jobs_out(session, [job])[0]
-    if known:
-        response.status_code = 200
-    else:
+    submitted, is_new = _submit(
+        lab, idempotency_key, lambda session: _again(session, job_row(session, job_id), body, idempotency_key)
+    )
+    if is_new:
         after.add_task(lab.bell.ring)
+    else:
+        response.status_code = 200
     return submitted
 
 
@@ -261,7 +257,24 @@ def _ask(lab: Lab, job_id: str, request: Callable[[Session, str], bool], refusal
         return _jobs_out(session, [job])[0]
 
 
-def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> JobRow:
+def _submit(lab: Lab, key: str | None, prepare: Callable[[Session], store.Submission]) -> tuple[JobOut, bool]:
+    """The job of this key, or what ``prepare`` makes of the request, queued; and whether it is new.
+
+    Whatever only reads is done before and after, as everybody who writes waits for the one transaction between.
+    """
+    with lab.catalogue.reading() as session:
+        if key and (known := queries.job_with_key(session, key)):
+            return _jobs_out(session, [known])[0], False
+        submission = prepare(session)
+    with lab.catalogue.writing() as session:
+        # The same request may have come twice at once.
+        known = queries.job_with_key(session, key) if key else None
+        job = known or _queue(session, submission)
+    with lab.catalogue.reading() as session:
+        return _jobs_out(session, [job_row(session, job.id)])[0], known is None
+
+
+def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> store.Submission:
     if not State(job.state).is_terminal:
         raise ApiError(
             409, "not_possible_now", f"{job.name} ({job.state}) has not ended: resume it, or wait for its end."
@@ -277,7 +290,7 @@ def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> Job
     elif job.state == State.SUCCEEDED:
         raise ApiError(409, "not_possible_now", f"{job.name} is done: give more epochs, or submit a changed copy.")
     dataset = dataset_row(session, job.dataset_id)
-    submission = store.Submission(
+    return store.Submission(
         kind=Kind(job.kind),
         dataset_id=job.dataset_id,
         config=config,
@@ -290,7 +303,6 @@ def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> Job
         pinned_to=job.pinned_to,
         estimate=estimates.estimate_of_rest(session, job, config, dataset),
     )
-    return _queue(session, submission)
 
 
 def _check_device(session: Session, device: str | None) -> None:
@@ -305,13 +317,13 @@ def _check_device(session: Session, device: str | None) -> None:
     )
 
 
-def _submit(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, key: str | None) -> JobRow:
+def _asked(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, key: str | None) -> store.Submission:
     dataset = dataset_row(session, body.dataset_id)
     encoder = None if isinstance(body, PretrainJobIn) else encoder_row(session, body.encoder_id)
     check_job(body.config, DatasetInfo.model_validate(dataset.info), dataset.name, encoder)
     _check_device(session, body.device)
     config = body.config.model_dump(mode="json")
-    submission = store.Submission(
+    return store.Submission(
         kind=Kind(body.kind),
         dataset_id=dataset.id,
         config=config,
@@ -323,7 +335,6 @@ def _submit(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, 
         pinned_to=body.device,
         estimate=estimates.estimate(session, Kind(body.kind), config, dataset, body.device),
     )
-    return _queue(session, submission)
 
 
 def _queue(session: Session, submission: store.Submission) -> JobRow:
