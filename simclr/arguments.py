@@ -1,6 +1,7 @@
 """What the arguments of the command line name: image sets, encoders, banks. Heavy imports wait until one is needed."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,21 +9,24 @@ from numpy.typing import NDArray
 
 from simclr.config import EncoderConfig
 from simclr.datasets import BUILTIN, Dataset, open_dataset
-from simclr.datasets.store import content_hash
+from simclr.datasets.origin import read_origin
+from simclr.datasets.store import INFO, content_hash
 from simclr.encoder_file import EncoderFile, ImageFacts, image_facts, pixels_encoder, read_encoder_file
 from simclr.runs import Run, sha256_of
 from simclr.terminal import console
 
 
 def find_dataset(text: str, image_size: int | None) -> Dataset:
-    """A built-in set by name, a stored one by its folder, or a .zip or .npz file, whose images are brought to ``image_size``."""
+    """A built-in set by name, a stored one by its folder; or images from files, each brought to ``image_size``."""
     path = Path(text)
     if text in BUILTIN:
         return BUILTIN[text]()
-    if path.is_dir():
-        return open_dataset(path)
+    if (path / INFO).exists():
+        return replace(open_dataset(path), origin=read_origin(path))
     if not path.exists():
-        raise ValueError(f"no image set '{text}': give {', '.join(BUILTIN)}, a .zip or .npz file, or a stored folder")
+        raise ValueError(
+            f"no image set '{text}': give {', '.join(BUILTIN)}, a .zip, .tar or .npz file, a folder of images or a stored set"
+        )
     if path.suffix.lower() == ".npz":
         from simclr.datasets.npz import import_npz
 

@@ -55,14 +55,15 @@ app = typer.Typer(
 DatasetArgument = Annotated[
     str,
     typer.Argument(
-        metavar="DATASET", help="digits, patterns, factors, a .zip or .npz file, or the folder of a stored set."
+        metavar="DATASET",
+        help="digits, patterns, factors, a .zip, .tar, .tar.gz, .tar.xz or .npz file, a folder of images or of a stored set.",
     ),
 ]
 Preset = Annotated[
     str | None, typer.Option("--preset", help="Recipe to start from; options go over it. Its names: 'simclr presets'.")
 ]
 ImageSize = Annotated[
-    int | None, typer.Option("--image-size", help="Side in pixels to which the images of a .zip or .npz are brought.")
+    int | None, typer.Option("--image-size", help="Side in pixels to which imported images are brought.")
 ]
 EncoderOption = Annotated[
     str,
@@ -129,6 +130,23 @@ def import_set(
     for note in info.notes:
         console.print(note, markup=False)
     typer.echo(f"{out}: {info.n:,} images of {info.image_size}×{info.image_size}, {len(info.classes)} classes")
+
+
+@app.command()
+def report(
+    dataset: DatasetArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for all of it, with every list in full.")] = None,
+    image_size: ImageSize = None,
+) -> None:
+    """Tell what to know of a set before training on it: balance, leaks between splits, repeated and skipped files."""
+    from simclr.datasets.report import make_report
+    from simclr.datasets.report_text import lines
+
+    made = make_report(find_dataset(dataset, image_size))
+    for line in lines(made):
+        typer.echo(line)
+    if out is not None:
+        out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 @app.command()

@@ -158,7 +158,7 @@ def test_an_npz_file_is_imported_once_and_opened_from_its_folder(simclr, tmp_pat
             "--epochs does not belong",
         ),
         (["transfer", "STORED", "--encoder", "pixels", "--like", "x"], "--like only goes with"),
-        (["embed", "FOLDER", "--encoder", "pixels", "--out", "bank"], "holds no data set"),
+        (["embed", "FOLDER", "--encoder", "pixels", "--out", "bank"], "files is an image"),
         (["search", "FOLDER", "--dataset", "STORED", "--index", "1"], "holds no bank: make one with"),
         (["search", "FOLDER", "--dataset", "STORED"], "give either --index or --image"),
         (["preview", "STORED", "--out", "FOLDER"], "Is a directory"),
