@@ -19,6 +19,7 @@ from simclr.config import PretrainConfig
 
 LATEST = 200  # jobs that are looked through
 ENOUGH = 5  # like jobs that are used
+AT_ONCE = 20  # jobs that are read before it is seen whether these are enough
 LEARNED_FROM = 20  # jobs that had a dry run
 MOST_CORRECTED = 4.0  # times, up or down
 
@@ -98,18 +99,23 @@ def _from_history(
     """Seconds by the median cost of an image, the highest peak of memory, and how many jobs tell so."""
     wanted, size = _likeness(kind, config, dataset.info, exactly), _images(kind, config, dataset.info)
     rows = session.execute(
-        select(JobRow, DatasetRow.info)
-        .join(DatasetRow, DatasetRow.id == JobRow.dataset_id)
+        select(JobRow.config, JobRow.dataset_id, JobRow.spent_s, JobRow.peak_bytes)
         .where(JobRow.kind == kind, JobRow.state == State.SUCCEEDED, JobRow.continues.is_(None))
         .order_by(JobRow.id.desc())
         .limit(LATEST)
+        .execution_options(yield_per=AT_ONCE)
     )
-    like = [(job, info) for job, info in rows if _likeness(kind, job.config, info, exactly) == wanted][:ENOUGH]
-    if not like:
-        return None
-    costs = [job.spent_s / _images(kind, job.config, info) for job, info in like]
-    peaks = [job.peak_bytes for job, _ in like if job.peak_bytes is not None]
-    return median(costs) * size, max(peaks) if peaks else None, len(like)
+    costs: list[float] = []
+    peaks: list[int] = []
+    with rows:
+        for done, dataset_id, spent_s, peak_bytes in rows:
+            info = session.get_one(DatasetRow, dataset_id).info
+            if _likeness(kind, done, info, exactly) == wanted:
+                costs.append(spent_s / _images(kind, done, info))
+                peaks += [peak_bytes] if peak_bytes is not None else []
+            if len(costs) == ENOUGH:
+                break
+    return (median(costs) * size, max(peaks, default=None), len(costs)) if costs else None
 
 
 def _likeness(kind: Kind, config: dict[str, Any], info: dict[str, Any], exactly: bool) -> tuple[Any, ...]:
