@@ -1,5 +1,6 @@
 /** What is expected of jobs before they are sent, in words: how long they take, how much memory they hold, when they start. */
 import type { EstimateOut, JobIn } from '../api/types';
+import type { Crew } from './jobWords';
 import { bytes, counted, duration } from './numbers';
 
 /** Like jobs that are sent together. */
@@ -59,12 +60,15 @@ export function memoryText(expected: readonly Expected[]): string {
   return peaks.length === 0 ? 'not known yet' : `up to ${bytes(Math.max(...peaks))}`;
 }
 
-/** How long a job that is sent now waits; `workers` is null while it is not known. */
+/** How long a job that is sent now waits, where it may run on `device` alone unless that is null. */
 export function waitText(
   { waiting, starts_in_s }: Pick<EstimateOut, 'waiting' | 'starts_in_s'>,
-  workers: number | null,
+  { workers, devices }: Crew,
+  device: string | null = null,
 ): string {
   if (workers === 0) return 'until a worker runs';
+  if (device !== null && devices !== null && !devices.includes(device))
+    return `until a worker runs on ${device}`;
   if (starts_in_s !== null && starts_in_s < 1) return 'none, it starts at once';
   const behind = waiting === 0 ? 'after what runs now' : `behind ${counted(waiting, 'job')} in line`;
   return starts_in_s === null

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EstimateOut } from '../../src/api/types';
 import { basisText, eachText, memoryText, waitText, workText, type Expected } from '../../src/lib/expected';
-import { unknown } from '../fixtures/job';
+import { alone, unknown } from '../fixtures/job';
 
 function expected(label: string, n: number, answer: Partial<EstimateOut>): Expected {
   const body = { kind: 'embed', dataset_id: 'd1', encoder_id: 'e1' } as const;
@@ -50,16 +50,21 @@ describe('what is expected of jobs before they are sent', () => {
 
 describe('the wait before a job that is sent now', () => {
   it('is none while a worker is free', () => {
-    expect(waitText({ waiting: 0, starts_in_s: 0 }, 1)).toBe('none, it starts at once');
+    expect(waitText({ waiting: 0, starts_in_s: 0 }, alone)).toBe('none, it starts at once');
   });
   it('is that of what runs, and of those that wait already', () => {
-    expect(waitText({ waiting: 0, starts_in_s: 125 }, 1)).toBe('about 2 min, after what runs now');
-    expect(waitText({ waiting: 1, starts_in_s: 125 }, 1)).toBe('about 2 min, behind 1 job in line');
-    expect(waitText({ waiting: 3, starts_in_s: null }, 1)).toBe(
+    expect(waitText({ waiting: 0, starts_in_s: 125 }, alone)).toBe('about 2 min, after what runs now');
+    expect(waitText({ waiting: 1, starts_in_s: 125 }, alone)).toBe('about 2 min, behind 1 job in line');
+    expect(waitText({ waiting: 3, starts_in_s: null }, alone)).toBe(
       'behind 3 jobs in line, how long is not known',
     );
   });
   it('has no end without a worker', () => {
-    expect(waitText({ waiting: 0, starts_in_s: null }, 0)).toBe('until a worker runs');
+    expect(waitText({ waiting: 0, starts_in_s: null }, alone, 'cuda:1')).toBe(
+      'until a worker runs on cuda:1',
+    );
+    expect(waitText({ waiting: 0, starts_in_s: null }, { workers: 0, devices: [] })).toBe(
+      'until a worker runs',
+    );
   });
 });
