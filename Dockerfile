@@ -7,7 +7,7 @@ ENV PATH=/opt/venv/bin:$PATH VIRTUAL_ENV=/opt/venv UV_LINK_MODE=copy UV_NO_CACHE
 WORKDIR /lab
 # Only what the lab runs on, at the locked versions; the lock's hashes are checked.
 COPY pyproject.toml requirements.lock README.md ./
-RUN uv pip install --constraint requirements.lock --requirement pyproject.toml
+RUN uv pip install --constraint requirements.lock --requirement pyproject.toml --extra postgres
 COPY frontend frontend
 RUN cd frontend && npm ci && npm run build && rm -rf node_modules
 COPY simclr simclr

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Float, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, Float, create_engine, event, func, make_url, select, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,17 @@ from backend.settings import Settings
 
 BUSY_TIMEOUT_MS = 5000
 BEGIN = "catalogue_begin"
+PUT_OUT = "25P03"  # idle_in_transaction_session_timeout
+# Of PostgreSQL's driver. A dead network and a lock that nobody lets go of come back as errors, long before a lease is lost; who
+# stops in the middle of a write, such as a frozen process, is put out, so that others can go on.
+POSTGRES = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": f"-c lock_timeout={BUSY_TIMEOUT_MS} -c idle_in_transaction_session_timeout={BUSY_TIMEOUT_MS}",
+}
 
 Clock = Callable[[Session], float]
 
@@ -51,7 +63,10 @@ class Catalogue:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session over one consistent snapshot; whatever is changed in it is thrown away."""
-        with self._session(self.engine) as session:
+        # In PostgreSQL every statement has a snapshot of its own unless told otherwise.
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        whole = self.engine if is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        with self._session(whole) as session:
             yield session
 
     @contextmanager
@@ -92,13 +107,27 @@ def open_catalogue(settings: Settings, *, clock: Clock = database_clock) -> Cata
 
 def open_url(url: str, *, clock: Clock = database_clock) -> Catalogue:
     """Open the catalogue at a SQLAlchemy address."""
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
+    address = make_url(url)
+    is_sqlite = address.get_backend_name() == "sqlite"
+    # What the address says itself holds.
+    ours = {} if is_sqlite else {name: value for name, value in POSTGRES.items() if name not in address.query}
+    engine = create_engine(address, pool_pre_ping=not is_sqlite, connect_args=ours)
+    if is_sqlite:
         if engine.url.database:
             Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "handle_error", _call_it_operational, retval=True)
     return Catalogue(engine, clock)
+
+
+def _call_it_operational(context: ExceptionContext) -> OperationalError | None:
+    # The driver takes being put out (see POSTGRES) for an error of its own.
+    if getattr(context.original_exception, "sqlstate", None) != PUT_OUT:
+        return None
+    context.is_disconnect = True
+    return OperationalError(context.statement, None, context.original_exception)
 
 
 def _busy() -> OperationalError:

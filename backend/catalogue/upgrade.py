@@ -66,7 +66,9 @@ def _migrate(connection: Connection) -> None:
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
-        with engine.connect() as connection:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.detach()  # closed at the end, as it is made to wait for as long as another process migrates
+            connection.execute(text("SET lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": LOCK_NUMBER})
             try:
                 yield

@@ -1,10 +1,11 @@
-"""One lab for all tests of a process, which every test leaves sound."""
+"""One lab and one PostgreSQL for all tests of a process; every test leaves the lab sound."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.faults.lab import Lab
+from tests.faults.postgres import Postgres
 from tests.worker.redis_server import socket_folder
 from tests.worker.waiting import until
 
@@ -15,6 +16,14 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         lab = Lab(tmp_path_factory.mktemp("lab") / "data", sockets)
         yield lab
         lab.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with socket_folder() as folder:
+        server = Postgres(folder)
+        yield server
+        server.kill()
 
 
 @pytest.fixture

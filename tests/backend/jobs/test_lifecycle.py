@@ -48,12 +48,19 @@ class Lifecycle(RuleBasedStateMachine):
         self.moment = 1000.0
         self.folder = tempfile.TemporaryDirectory(prefix="lifecycle-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
         # Two workers are two engines: they share nothing but the file.
-        url = f"sqlite:///{Path(self.folder.name) / 'catalogue.sqlite'}"
+        url = self.new_database()
         self.doors: list[Catalogue] = [open_url(url, clock=lambda _session: self.moment) for _ in range(2)]
-        Base.metadata.create_all(self.doors[0].engine)
         self.dataset_id = add_dataset(self.doors[0])
         self.holder: dict[str, int] = {}  # job id → the only epoch that may write
         self.seen: dict[str, State] = {}
+
+    def new_database(self) -> str:
+        """The address of one whose tables are empty."""
+        url = f"sqlite:///{Path(self.folder.name) / 'catalogue.sqlite'}"
+        door = open_url(url)
+        Base.metadata.create_all(door.engine)
+        door.close()
+        return url
 
     def teardown(self) -> None:
         for door in self.doors:
@@ -203,9 +210,9 @@ def reachable(start: State, end: State) -> bool:
     return end in MOVES[start] or any(end in MOVES[middle] for middle in MOVES[start])
 
 
-def run(examples: int, steps: int) -> None:
+def run(examples: int, steps: int, machine: type[Lifecycle] = Lifecycle) -> None:
     run_state_machine_as_test(
-        Lifecycle,
+        machine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
