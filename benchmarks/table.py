@@ -2,9 +2,10 @@
 
 import json
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 OURS = "ours"
 
@@ -49,8 +50,8 @@ def in_turns(
     return Row(what, unit, values, higher_is_better)
 
 
-def write_json(path: Path, conditions: Mapping[str, str], rows: list[Row]) -> None:
-    """Everything measured, with the conditions, for whoever wants to draw or compare it."""
+def write_json(path: Path, conditions: Mapping[str, str], rows: Sequence[Any]) -> None:
+    """Everything measured (dataclasses), with the conditions, for whoever wants to draw or compare it."""
     path.write_text(
         json.dumps({"conditions": dict(conditions), "rows": [asdict(row) for row in rows]}, indent=2) + "\n"
     )
