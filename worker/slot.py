@@ -16,6 +16,7 @@ from backend.catalogue.engine import Catalogue
 from backend.jobs import presence, store
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.presence import Presence
+from backend.jobs.sweeper import sweep
 from backend.jobs.timing import Timing
 from worker.dry_run import do_asked
 from worker.supervise import Attempt
@@ -129,7 +130,7 @@ class Slot:
             here = self._present()
             presence.say_alive(session, here)
             presence.forget_silent(session, self._timing)
-            swept = store.sweep(session, self._timing, here.reach)
+            swept = sweep(session, self._timing, here.reach)
         if swept.requeued or swept.ended:
             log.warning("Lapsed leases: %d jobs queued again, %d ended.", swept.requeued, swept.ended)
         if swept.waiting and not self._taken.locked():

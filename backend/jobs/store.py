@@ -1,8 +1,8 @@
-"""The life of a job as statements on its row: submit, claim, renew, progress, settle, cancel and sweep.
+"""The life of a job as statements on its row: submit, claim, renew, progress, settle, pause, resume, cancel.
 
-Nothing else writes jobs or events. Whoever runs a job holds it by the lease's epoch, which every claim raises by one; renew,
-progress and settle name the epoch and change nothing when it is stale. Times come from the catalogue's clock: a wrong clock
-changes when something happens, never whether it is right. Every function works inside the caller's ``Catalogue.writing``.
+Nothing else but the sweeper writes jobs or events. Whoever runs a job holds it by the lease's epoch, which every claim raises by
+one; renew, progress and settle name the epoch and change nothing when it is stale. Times come from the catalogue's clock: a wrong
+clock changes when something happens, never whether it is right. Every function works inside the caller's ``Catalogue.writing``.
 """
 
 from collections.abc import Iterable
@@ -15,34 +15,26 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue import queries
 from backend.catalogue.engine import now
-from backend.catalogue.models import DatasetRow, EncoderRow, EventRow, JobRow, WorkerRow
+from backend.catalogue.models import DatasetRow, EncoderRow, JobRow, WorkerRow
 from backend.jobs import order
 from backend.jobs.estimates import UNKNOWN, Estimate
 from backend.jobs.made import dump, record
+from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, start, stop, tell, tell_state
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import Saved, forget, keep, keep_last, saved_of
-from backend.jobs.states import MOVES, Desired, Kind, State, lane_of
-from backend.jobs.timing import Timing
+from backend.jobs.states import Desired, Kind, State, lane_of
+from backend.jobs.timing import DEFAULT, Timing
 from simclr.events import Checkpoint, Event, Log, Progress
 
 QUEUE_LIMIT = 100
-DEFAULT = Timing()
 
-STARTED = "The job has started."
 CANCELLING = "Cancelling: the job stops at its next step."
-CANCELLED = "The job was cancelled."
 PAUSING = "Pausing: the job stops at its next step and keeps what it has computed."
-PAUSED = "The job is paused."
-SILENT = "The worker that ran this job fell silent"
 
 
 class QueueFull(Exception):
     """So many jobs wait already that another one is refused."""
-
-
-class IllegalMove(Exception):
-    """A move that ``states.MOVES`` does not know: a mistake in this module."""
 
 
 @dataclass(frozen=True)
@@ -80,15 +72,6 @@ class Claim:
     dataset_key: str
     encoder_key: str | None
     saved: tuple[Saved, ...] = ()
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What a sweep did with jobs whose lease had lapsed, and how many jobs could be claimed now, within reach."""
-
-    requeued: int
-    ended: int
-    waiting: int
 
 
 def submit(session: Session, submission: Submission) -> JobRow:
@@ -130,7 +113,7 @@ def submit(session: Session, submission: Submission) -> JobRow:
         if key and (known := queries.job_with_key(session, key)):
             return known
         raise
-    _tell_state(session, job, f"Waiting for a worker{f' on {job.pinned_to}' if job.pinned_to else ''}.")
+    tell_state(session, job, f"Waiting for a worker{f' on {job.pinned_to}' if job.pinned_to else ''}.")
     return job
 
 
@@ -155,7 +138,7 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
     saved = saved_of(session, job)
     if not saved:
         job.progress = None
-    _move(session, job, State.RUNNING, _start(job, saved, timing))
+    start(session, job, saved, timing)
     dataset = session.get_one(DatasetRow, job.dataset_id)
     encoder = session.get_one(EncoderRow, job.encoder_id) if job.encoder_id else None
     return Claim(
@@ -194,7 +177,7 @@ def progress(session: Session, job_id: str, epoch: int, events: Iterable[Event],
     for event in events:
         payload = dump(event)
         kind = payload.pop("kind")
-        _tell(session, job, kind, payload)
+        tell(session, job, kind, payload)
         if isinstance(event, Progress):
             job.progress = payload
         elif isinstance(event, Checkpoint):
@@ -208,7 +191,7 @@ def forget_damaged(session: Session, job_id: str, epoch: int, saved: Saved, timi
     if job is None:
         return False
     forget(session, saved)
-    _tell(session, job, "log", dump(Log(level="warning", message=f"The checkpoint of step {saved.step} is damaged.")))
+    tell(session, job, "log", dump(Log(level="warning", message=f"The checkpoint of step {saved.step} is damaged.")))
     return True
 
 
@@ -224,13 +207,13 @@ def settle(session: Session, job_id: str, epoch: int, outcome: Outcome, timing: 
             job.peak_bytes = peak_bytes
             record(session, job, result, artefact)
             keep_last(session, job)
-            _move(session, job, State.SUCCEEDED, "The job is done.")
+            move(session, job, State.SUCCEEDED, "The job is done.")
         case Failed(code, message):
-            _fail(session, job, code, message)
+            fail(session, job, code, message)
         case Crashed(message):
-            _crash(session, job, message, timing)
+            crash(session, job, message, timing)
         case Cancelled() | Paused() | Released():
-            _stop(session, job, outcome)
+            stop(session, job, outcome)
     return True
 
 
@@ -242,9 +225,9 @@ def request_pause(session: Session, job_id: str) -> bool:
     asked_before = job.desired == Desired.PAUSE
     job.desired = Desired.PAUSE
     if job.state == State.QUEUED:
-        _move(session, job, State.PAUSED, PAUSED)
+        move(session, job, State.PAUSED, PAUSED)
     elif not asked_before:
-        _tell_state(session, job, PAUSING)
+        tell_state(session, job, PAUSING)
     return True
 
 
@@ -256,9 +239,9 @@ def request_resume(session: Session, job_id: str) -> bool:
     job.desired = Desired.RUN
     if job.state == State.PAUSED:
         job.crashes, job.not_before = 0, 0.0
-        _move(session, job, State.QUEUED, "Waiting for a worker again.")
+        move(session, job, State.QUEUED, "Waiting for a worker again.")
     else:
-        _tell_state(session, job, "Not paused after all.")
+        tell_state(session, job, "Not paused after all.")
     return True
 
 
@@ -270,24 +253,10 @@ def request_cancel(session: Session, job_id: str) -> bool:
     asked_before = job.desired == Desired.CANCEL
     job.desired = Desired.CANCEL
     if job.state != State.RUNNING:
-        _move(session, job, State.CANCELLED, CANCELLED)
+        move(session, job, State.CANCELLED, CANCELLED)
     elif not asked_before:
-        _tell_state(session, job, CANCELLING)
+        tell_state(session, job, CANCELLING)
     return True
-
-
-def sweep(session: Session, timing: Timing = DEFAULT, reach: Reach = UNPINNED) -> Swept:
-    """Take jobs from workers whose lease has lapsed: back into the queue, or to their end after too many crashes."""
-    lapsed = session.scalars(
-        select(JobRow)
-        .where(JobRow.state == State.RUNNING, JobRow.lease_until < now(session))
-        .with_for_update(skip_locked=True)
-    ).all()
-    for job in lapsed:
-        job.spent_s += max(0.0, (job.lease_until or 0.0) - timing.lease_s - (job.started_at or 0.0))
-        _crash(session, job, SILENT, timing)
-    requeued = sum(job.state == State.QUEUED for job in lapsed)
-    return Swept(requeued=requeued, ended=len(lapsed) - requeued, waiting=claimable(session, reach))
 
 
 def _locked(session: Session, job_id: str) -> JobRow | None:
@@ -307,87 +276,6 @@ def _hold(session: Session, job_id: str, epoch: int, timing: Timing) -> JobRow |
         .returning(JobRow),
         execution_options={"populate_existing": True},
     )
-
-
-def _move(session: Session, job: JobRow, target: State, message: str) -> None:
-    if target not in MOVES[State(job.state)]:
-        raise IllegalMove(f"job {job.id}: {job.state} → {target}")
-    job.state = target
-    if target is not State.RUNNING:
-        job.owner = None
-        job.lease_until = None
-    if target.is_terminal:
-        job.finished_at = now(session)
-    _tell_state(session, job, message)
-
-
-def _crash(session: Session, job: JobRow, message: str, timing: Timing) -> None:
-    if job.desired != Desired.RUN:
-        _stop(session, job, Paused())
-        return
-    job.crashes += 1
-    if job.crashes >= timing.crashes_allowed:
-        since = " without a new checkpoint" if saved_of(session, job) else ""
-        _fail(session, job, "crashed", f"{message}. That was attempt {job.crashes} of {timing.crashes_allowed}{since}.")
-        return
-    if job.epoch >= timing.attempts_allowed:
-        _fail(session, job, "crashed", f"{message}. That was attempt {job.epoch}, and no job gets more.")
-        return
-    wait_s = timing.backoff_after(job.crashes)
-    job.not_before = now(session) + wait_s
-    _move(
-        session, job, State.QUEUED, f"{message}. It {_way_on(session, job)} in {wait_s:g} s, {_attempt(job, timing)}."
-    )
-
-
-def _stop(session: Session, job: JobRow, outcome: Cancelled | Paused | Released) -> None:
-    """An attempt ended on request: what the job comes to is what is wanted of it by now."""
-    match Desired(job.desired), outcome:
-        case (Desired.CANCEL, _) | (_, Cancelled()):
-            _move(session, job, State.CANCELLED, CANCELLED)
-        case Desired.PAUSE, _:
-            _move(session, job, State.PAUSED, f"{PAUSED} It {_way_on(session, job)} when you resume it.")
-        case _, Released():
-            _move(session, job, State.QUEUED, f"The lab was stopped; the job {_way_on(session, job)} when it is back.")
-        case _:
-            _move(session, job, State.QUEUED, f"Not paused after all: it {_way_on(session, job)}.")
-
-
-def _start(job: JobRow, saved: tuple[Saved, ...], timing: Timing) -> str:
-    if job.crashes:
-        how = f"Resumed after a crash at epoch {saved[0].passes}" if saved else "Started again after a crash"
-        return f"{how} ({_attempt(job, timing)})."
-    return f"The job goes on from {_place(saved[0])}." if saved else STARTED
-
-
-def _attempt(job: JobRow, timing: Timing) -> str:
-    return f"attempt {job.crashes + 1} of {timing.crashes_allowed}"
-
-
-def _way_on(session: Session, job: JobRow) -> str:
-    saved = saved_of(session, job)
-    return f"goes on from {_place(saved[0])}" if saved else "starts again from the beginning"
-
-
-def _place(saved: Saved) -> str:
-    return f"epoch {saved.passes} (step {saved.step})"
-
-
-def _fail(session: Session, job: JobRow, code: str, message: str) -> None:
-    job.error_code = code
-    job.error_message = message
-    _move(session, job, State.FAILED, message)
-
-
-def _tell_state(session: Session, job: JobRow, message: str) -> None:
-    _tell(session, job, "state", {"state": State(job.state).value, "message": message})
-
-
-def _tell(session: Session, job: JobRow, kind: str, data: dict[str, Any]) -> None:
-    """Append an event; the row lock that the caller holds on the job makes the next number ours."""
-    session.flush()
-    last = session.scalar(select(func.max(EventRow.seq)).where(EventRow.job_id == job.id)) or 0
-    session.add(EventRow(job_id=job.id, seq=last + 1, epoch=job.epoch, kind=kind, data=data, at=now(session)))
 
 
 def _name_for(session: Session, submission: Submission) -> str:

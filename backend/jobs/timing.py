@@ -44,3 +44,6 @@ class Timing:
     def backoff_after(self, crashes: int) -> float:
         """Wait after the ``crashes``-th crash, counted from 1."""
         return self.backoff_s[min(crashes, len(self.backoff_s)) - 1]
+
+
+DEFAULT = Timing()

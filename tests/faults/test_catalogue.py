@@ -18,8 +18,8 @@ from alembic.script import ScriptDirectory
 from backend.catalogue import migrations
 from backend.catalogue.engine import open_catalogue, open_url
 from backend.catalogue.upgrade import is_current
-from backend.jobs import store
 from backend.jobs.states import State
+from backend.jobs.sweeper import sweep
 from tests.faults.app import TIMING, wrong_clock
 from tests.faults.lab import SECONDS, Lab
 from tests.worker.redis_server import socket_folder
@@ -62,7 +62,7 @@ def test_f13_a_clock_that_jumps_ahead_twice_costs_attempts_and_nothing_else(lab:
             lab.until_saved(job_id, epoch)
             with other.writing() as session:  # as long as nobody can renew a lease
                 lab.turn_clock(3600.0 * epoch)
-                assert store.sweep(session, TIMING).requeued == 1
+                assert sweep(session, TIMING).requeued == 1
         lab.until_saved(job_id, epoch=3)
         lab.must_succeed(job_id)
     finally:

@@ -18,6 +18,7 @@ from backend.jobs import dry_runs, presence, store
 from backend.jobs.invariants import violations
 from backend.jobs.order import Reach
 from backend.jobs.states import Kind, Lane, State
+from backend.jobs.sweeper import sweep
 from backend.jobs.timing import Timing
 from backend.settings import Settings
 from simclr.costs import Costs
@@ -214,7 +215,7 @@ def test_a_job_taken_by_another_worker_is_killed_and_its_words_are_refused(
         running = queries.job(session, job_id)
         assert running is not None
         running.lease_until = 0.0
-        store.sweep(session, QUICK)
+        sweep(session, QUICK)
         mine = store.claim(session, "another worker", replace(QUICK, lease_s=600.0))
     assert mine is not None
     until(lambda: not is_running(pid), "the end of the fenced job's process")

@@ -28,6 +28,7 @@ from backend.jobs import store
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released
 from backend.jobs.states import MOVES, Desired, State
 from backend.jobs.store import Claim
+from backend.jobs.sweeper import sweep
 from backend.jobs.timing import Timing
 from simclr.events import Checkpoint, Log, Progress
 from tests.backend.jobs.rows import PRETRAINED, add_dataset, submit
@@ -137,7 +138,7 @@ class Lifecycle(RuleBasedStateMachine):
     def sweep(self, worker: int) -> None:
         alive = {job.id for job in self.rows() if job.lease_until is not None and job.lease_until >= self.moment}
         with self.doors[worker].writing() as session:
-            store.sweep(session, TIMING)
+            sweep(session, TIMING)
         for job in self.rows():
             assert job.id not in alive or job.state == State.RUNNING, "a living job was taken away"
             if job.state != State.RUNNING:

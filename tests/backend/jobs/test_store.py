@@ -9,6 +9,7 @@ from backend.catalogue.models import EventRow
 from backend.jobs import store
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Released
 from backend.jobs.states import Desired, Kind, State
+from backend.jobs.sweeper import Swept, sweep
 from backend.jobs.timing import Timing
 from simclr.events import Evaluation, Log, Progress
 from tests.backend.jobs.rows import (
@@ -198,7 +199,7 @@ def test_a_sweep_takes_jobs_from_silent_workers_and_gives_up_after_three(catalog
     for expected in ((1, 0, 1), (1, 0, 1), (0, 1, 0)):
         claim(catalogue, timing=EXPIRED)
         with catalogue.writing() as session:
-            swept = store.sweep(session, AT_ONCE)
+            swept = sweep(session, AT_ONCE)
         assert (swept.requeued, swept.ended, swept.waiting) == expected
     assert "fell silent" in (job(catalogue, job_id).error_message or "")
 
@@ -207,7 +208,7 @@ def test_a_sweep_leaves_living_jobs_alone(catalogue: Catalogue, dataset_id: str)
     submit(catalogue, dataset_id)
     claim(catalogue)
     with catalogue.writing() as session:
-        assert store.sweep(session) == store.Swept(requeued=0, ended=0, waiting=0)
+        assert sweep(session) == Swept(requeued=0, ended=0, waiting=0)
 
 
 @pytest.mark.parametrize("ending", [PRETRAINED, Failed("bad_input", "no"), Crashed("died"), Cancelled(), Released()])
@@ -215,7 +216,7 @@ def test_a_stale_epoch_is_refused_everywhere(catalogue: Catalogue, dataset_id: s
     job_id = submit(catalogue, dataset_id)
     stale = claim(catalogue, timing=EXPIRED)
     with catalogue.writing() as session:
-        store.sweep(session, AT_ONCE)
+        sweep(session, AT_ONCE)
     claim(catalogue)
     before = (job(catalogue, job_id).lease_until, len(events(catalogue, job_id)))
     with catalogue.writing() as session:

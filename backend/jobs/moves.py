@@ -1,0 +1,113 @@
+"""How a job comes from one state to the next, and what is said of it: works on a row that its caller has locked."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.catalogue.engine import now
+from backend.catalogue.models import EventRow, JobRow
+from backend.jobs.outcomes import Cancelled, Paused, Released
+from backend.jobs.saved import Saved, saved_of
+from backend.jobs.states import MOVES, Desired, State
+from backend.jobs.timing import Timing
+
+STARTED = "The job has started."
+CANCELLED = "The job was cancelled."
+PAUSED = "The job is paused."
+
+
+class IllegalMove(Exception):
+    """A move that ``states.MOVES`` does not know: a mistake in this package."""
+
+
+def move(session: Session, job: JobRow, target: State, message: str) -> None:
+    """Bring the job into a state, and tell so.
+
+    Raises:
+        IllegalMove: ``MOVES`` does not have it.
+    """
+    if target not in MOVES[State(job.state)]:
+        raise IllegalMove(f"job {job.id}: {job.state} → {target}")
+    job.state = target
+    if target is not State.RUNNING:
+        job.owner = None
+        job.lease_until = None
+    if target.is_terminal:
+        job.finished_at = now(session)
+    tell_state(session, job, message)
+
+
+def crash(session: Session, job: JobRow, message: str, timing: Timing) -> None:
+    """An attempt died: the job waits for another one, or has failed after too many."""
+    if job.desired != Desired.RUN:
+        stop(session, job, Paused())
+        return
+    job.crashes += 1
+    if job.crashes >= timing.crashes_allowed:
+        since = " without a new checkpoint" if saved_of(session, job) else ""
+        fail(session, job, "crashed", f"{message}. That was attempt {job.crashes} of {timing.crashes_allowed}{since}.")
+        return
+    if job.epoch >= timing.attempts_allowed:
+        fail(session, job, "crashed", f"{message}. That was attempt {job.epoch}, and no job gets more.")
+        return
+    wait_s = timing.backoff_after(job.crashes)
+    job.not_before = now(session) + wait_s
+    move(session, job, State.QUEUED, f"{message}. It {_way_on(session, job)} in {wait_s:g} s, {_attempt(job, timing)}.")
+
+
+def stop(session: Session, job: JobRow, outcome: Cancelled | Paused | Released) -> None:
+    """An attempt ended on request: what the job comes to is what is wanted of it by now."""
+    match Desired(job.desired), outcome:
+        case (Desired.CANCEL, _) | (_, Cancelled()):
+            move(session, job, State.CANCELLED, CANCELLED)
+        case Desired.PAUSE, _:
+            move(session, job, State.PAUSED, f"{PAUSED} It {_way_on(session, job)} when you resume it.")
+        case _, Released():
+            move(session, job, State.QUEUED, f"The lab was stopped; the job {_way_on(session, job)} when it is back.")
+        case _:
+            move(session, job, State.QUEUED, f"Not paused after all: it {_way_on(session, job)}.")
+
+
+def start(session: Session, job: JobRow, saved: tuple[Saved, ...], timing: Timing) -> None:
+    """An attempt begins, where ``saved`` says."""
+    move(session, job, State.RUNNING, _beginning(job, saved, timing))
+
+
+def _beginning(job: JobRow, saved: tuple[Saved, ...], timing: Timing) -> str:
+    if job.crashes:
+        how = f"Resumed after a crash at epoch {saved[0].passes}" if saved else "Started again after a crash"
+        return f"{how} ({_attempt(job, timing)})."
+    return f"The job goes on from {_place(saved[0])}." if saved else STARTED
+
+
+def _attempt(job: JobRow, timing: Timing) -> str:
+    return f"attempt {job.crashes + 1} of {timing.crashes_allowed}"
+
+
+def _way_on(session: Session, job: JobRow) -> str:
+    saved = saved_of(session, job)
+    return f"goes on from {_place(saved[0])}" if saved else "starts again from the beginning"
+
+
+def _place(saved: Saved) -> str:
+    return f"epoch {saved.passes} (step {saved.step})"
+
+
+def fail(session: Session, job: JobRow, code: str, message: str) -> None:
+    """The job has ended badly; ``code`` is for programs."""
+    job.error_code = code
+    job.error_message = message
+    move(session, job, State.FAILED, message)
+
+
+def tell_state(session: Session, job: JobRow, message: str) -> None:
+    """Append an event about the state that the job is in."""
+    tell(session, job, "state", {"state": State(job.state).value, "message": message})
+
+
+def tell(session: Session, job: JobRow, kind: str, data: dict[str, Any]) -> None:
+    """Append an event; the row lock that the caller holds on the job makes the next number ours."""
+    session.flush()
+    last = session.scalar(select(func.max(EventRow.seq)).where(EventRow.job_id == job.id)) or 0
+    session.add(EventRow(job_id=job.id, seq=last + 1, epoch=job.epoch, kind=kind, data=data, at=now(session)))
