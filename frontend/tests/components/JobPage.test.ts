@@ -103,6 +103,18 @@ describe('the page of a job', () => {
     expect(copy.getAttribute('href')).toContain('/train?dataset=d1&epochs=7');
   });
 
+  it('sets what it took and held against what was predicted, and says who asked and where it ran', async () => {
+    const measured = { spent_s: 200, predicted_s: 240, peak_bytes: 2 ** 30, predicted_peak_bytes: 2 ** 29 };
+    await open(job({ state: 'succeeded', submitter: 'Ada', device: 'cuda:0, bfloat16', ...measured }));
+    for (const fact of [
+      'Took 3 min, predicted 4 min.',
+      'Up to 1.0 GiB of memory, predicted 512 MiB.',
+      'On cuda:0, bfloat16.',
+    ])
+      expect(screen.getByText(fact)).toBeTruthy();
+    expect(screen.getByText(/by Ada/)).toBeTruthy();
+  });
+
   it('follows the row while the stream is broken off', async () => {
     await open(job());
     lab.streams[0]?.send(state(1, 'running', 'The job has started.'));
