@@ -6,6 +6,7 @@ the lock sleeps and looks again, longer every time, so that of many writers some
 take turns before they ask for it.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, Float, create_engine, event, func, make_url, select, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
@@ -111,7 +113,7 @@ def open_url(url: str, *, clock: Clock = database_clock) -> Catalogue:
     is_sqlite = address.get_backend_name() == "sqlite"
     # What the address says itself holds.
     ours = {} if is_sqlite else {name: value for name, value in POSTGRES.items() if name not in address.query}
-    engine = create_engine(address, pool_pre_ping=not is_sqlite, connect_args=ours)
+    engine = create_engine(address, pool_pre_ping=not is_sqlite, connect_args=ours, json_deserializer=read_json)
     if is_sqlite:
         if engine.url.database:
             Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +122,14 @@ def open_url(url: str, *, clock: Clock = database_clock) -> Catalogue:
     else:
         event.listen(engine, "handle_error", _call_it_operational, retval=True)
     return Catalogue(engine, clock)
+
+
+def read_json(text: str) -> Any:
+    """Three to ten times as fast as the standard library, which alone takes half a surrogate pair, as in a file's odd name."""
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def _call_it_operational(context: ExceptionContext) -> OperationalError | None:

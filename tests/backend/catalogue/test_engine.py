@@ -59,6 +59,16 @@ def test_rows_stay_readable_after_their_block(catalogue: Catalogue) -> None:
     assert len(row.id) == 26
 
 
+@pytest.mark.parametrize(
+    "value", [{}, {"a": None, "b": [1, -0.5, 1e300, 2**70]}, {"é": "\u2028", "n": "\0"}, {"half a pair": "\udcff"}]
+)
+def test_json_comes_back_as_it_was_given(catalogue: Catalogue, value: dict[str, object]) -> None:
+    with catalogue.writing() as session:
+        session.add(a_dataset(info=value))
+    with catalogue.reading() as session:
+        assert session.scalars(select(DatasetRow.info)).one() == value
+
+
 def test_a_row_that_points_nowhere_is_refused(catalogue: Catalogue) -> None:
     with pytest.raises(IntegrityError), catalogue.writing() as session:
         session.add(JobRow(kind="pretrain", name="", state="queued", desired="run", config={}, dataset_id="nowhere", created_at=0.0))  # fmt: skip  # noqa: E501
