@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -170,15 +171,9 @@ def test_many_follow_one_job_and_nobody_misses_anything(api: Api, catalogue: Cat
     assert numbers == [list(range(1, 24))] * 8
 
 
-def test_a_client_that_does_not_read_costs_the_api_little_and_others_nothing(
-    api: Api, catalogue: Catalogue, dataset_id: str
-) -> None:
-    def held_kib() -> int:
-        status = Path(f"/proc/{api.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0])
-
-    job_id = submit(api, dataset_id)
-    held = claim(catalogue)
+@contextmanager
+def deaf_to(api: Api, job_id: str) -> Iterator[None]:
+    """A client that asks for a job's events and reads none."""
     lines = (
         f"GET /api/jobs/{job_id}/events HTTP/1.1",
         f"Host: 127.0.0.1:{api.settings.port}",
@@ -188,6 +183,19 @@ def test_a_client_that_does_not_read_costs_the_api_little_and_others_nothing(
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", api.settings.port))
         deaf.sendall("\r\n".join((*lines, "", "")).encode())
+        yield
+
+
+def test_a_client_that_does_not_read_costs_the_api_little_and_others_nothing(
+    api: Api, catalogue: Catalogue, dataset_id: str
+) -> None:
+    def held_kib() -> int:
+        status = Path(f"/proc/{api.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    job_id = submit(api, dataset_id)
+    held = claim(catalogue)
+    with deaf_to(api, job_id):
         with api.client.stream("GET", f"/api/jobs/{job_id}/events") as stream:
             coming = events(stream)
             next(coming)
@@ -263,6 +271,21 @@ def test_stopping_ends_open_streams_and_leaves_no_process(tmp_path: Path, datase
             assert list(coming) == []
         for pid in processes:
             wait_until(lambda pid=pid: is_gone(pid))  # type: ignore[misc]
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_read_holds_nobody_up_who_stops_the_lab(tmp_path: Path) -> None:
+    with started(tmp_path) as api:
+        dataset_id = api.client.post("/api/datasets/builtin", json={"source": "digits"}).json()["id"]
+        job_id = submit(api, dataset_id)
+        catalogue = open_catalogue(api.settings)
+        held = claim(catalogue)
+        with deaf_to(api, job_id):
+            words = "word " * 1000
+            for n in range(200):
+                tell(catalogue, held, *(f"{n}.{k} {words}" for k in range(10)))
+            catalogue.close()
+            api.stop(10.0)
 
 
 @pytest.mark.slow

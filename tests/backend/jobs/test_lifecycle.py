@@ -25,6 +25,7 @@ from sqlalchemy import select
 from backend.catalogue.engine import Catalogue, open_url
 from backend.catalogue.models import Base, CheckpointRow, EncoderRow, EventRow, JobRow
 from backend.jobs import store
+from backend.jobs.order import Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released
 from backend.jobs.states import MOVES, Desired, State
 from backend.jobs.store import Claim
@@ -38,6 +39,10 @@ IN_MEMORY = Path("/dev/shm")  # noqa: S108  where the many commits cost no disk;
 OUTCOMES: tuple[Outcome, ...] = (
     PRETRAINED, Failed("bad_input", "no"), Crashed("died"), Cancelled(), Paused(), Released(),
 )  # fmt: skip
+
+
+# Nobody has a "cuda:1": what is pinned there waits for ever.
+REACHES = (Reach(device="cuda:0"), Reach(device="cpu"))
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -73,17 +78,19 @@ class Lifecycle(RuleBasedStateMachine):
         submit(self.doors[0], self.dataset_id)
         return self.claim(0)
 
-    @rule(target=jobs, key=st.sampled_from([None, "a", "b"]))
-    def submit(self, key: str | None) -> str:
-        return submit(self.doors[0], self.dataset_id, idempotency_key=key)
+    @rule(target=jobs, key=st.sampled_from([None, "a", "b"]), device=st.sampled_from([None, None, "cpu", "cuda:1"]))
+    def submit(self, key: str | None, device: str | None) -> str:
+        return submit(self.doors[0], self.dataset_id, idempotency_key=key, pinned_to=device)
 
     @rule(target=claims, worker=st.integers(0, 1))
     def claim(self, worker: int) -> Claim:
         with self.doors[worker].writing() as session:
-            claim = store.claim(session, f"worker {worker}", TIMING)
+            claim = store.claim(session, f"worker {worker}", TIMING, REACHES[worker])
         if claim is None:
             return multiple()
         assert claim.job_id not in self.holder, "a job was given to two workers"
+        (pinned_to,) = (job.pinned_to for job in self.rows() if job.id == claim.job_id)
+        assert pinned_to in (None, REACHES[worker].device), "a job runs on a device that it was not to run on"
         self.holder[claim.job_id] = claim.epoch
         return claim
 
