@@ -1,6 +1,8 @@
 """What the arguments of the command line name: image sets, encoders, banks. Heavy imports wait until one is needed."""
 
+import os
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,22 +12,50 @@ from numpy.typing import NDArray
 from simclr.config import EncoderConfig
 from simclr.datasets import BUILTIN, Dataset, open_dataset
 from simclr.datasets.origin import read_origin
-from simclr.datasets.store import INFO, content_hash
+from simclr.datasets.sources import SOURCES
+from simclr.datasets.store import INFO, SPLITS, content_hash
 from simclr.encoder_file import EncoderFile, ImageFacts, image_facts, pixels_encoder, read_encoder_file
 from simclr.runs import Run, sha256_of
 from simclr.terminal import console
 
 
+def downloads_folder(name: str) -> Path:
+    """Where the files of a published set are kept for this person."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simclr" / name
+
+
+def named_sets() -> Iterator[str]:
+    """A line for every set that has a name."""
+    for name, make in BUILTIN.items():
+        dataset = make()
+        sizes = ", ".join(f"{len(dataset.indices(split))} {split}" for split in SPLITS)
+        colours = "grey" if dataset.channels == 1 else "RGB"
+        yield (
+            f"{name}: {len(dataset):,} {colours} images of {dataset.image_size}×{dataset.image_size}, "
+            f"{len(dataset.classes)} classes ({sizes})"
+        )
+    for name, source in SOURCES.items():
+        yield f"{name}: {source.title}, to download. {source.about} Licence: {source.licence}"
+
+
 def find_dataset(text: str, image_size: int | None) -> Dataset:
-    """A built-in set by name, a stored one by its folder; or images from files, each brought to ``image_size``."""
+    """A built-in or downloaded set by name, a stored one by its folder; or images from files, brought to ``image_size``."""
     path = Path(text)
     if text in BUILTIN:
         return BUILTIN[text]()
+    if text in SOURCES:
+        from simclr.datasets.download import missing_files
+        from simclr.datasets.published import read_source
+
+        if missing_files(SOURCES[text], downloads_folder(text)):
+            raise ValueError(f"{SOURCES[text].title} is not here yet: run 'simclr download {text}'")
+        return read_source(text, downloads_folder(text), image_size=image_size)
     if (path / INFO).exists():
         return replace(open_dataset(path), origin=read_origin(path))
     if not path.exists():
         raise ValueError(
-            f"no image set '{text}': give {', '.join(BUILTIN)}, a .zip, .tar or .npz file, a folder of images or a stored set"
+            f"no image set '{text}': give {', '.join(BUILTIN)}, a published set, a .zip, .tar or "
+            ".npz file, a folder of images or a stored set; 'simclr datasets' lists those with names"
         )
     if path.suffix.lower() == ".npz":
         from simclr.datasets.npz import import_npz

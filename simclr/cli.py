@@ -13,12 +13,14 @@ import typer
 
 from simclr.arguments import (
     checkpoint_path,
+    downloads_folder,
     encode_file,
     encoder_path,
     expected,
     find_bank,
     find_dataset,
     find_encoder,
+    named_sets,
     new_run,
 )
 from simclr.config import (
@@ -29,8 +31,9 @@ from simclr.config import (
     LinearProbeConfig,
     PretrainConfig,
 )
-from simclr.datasets import BUILTIN, write_dataset
-from simclr.events import Stopped
+from simclr.datasets import write_dataset
+from simclr.datasets.sources import SOURCES
+from simclr.events import Progress, Stopped
 from simclr.options import build, configured
 from simclr.policy import without_effect
 from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS, augment_preset, pretrain_preset
@@ -56,7 +59,7 @@ DatasetArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="digits, patterns, factors, a .zip, .tar, .tar.gz, .tar.xz or .npz file, a folder of images or of a stored set.",
+        help="digits, patterns, factors, a downloaded set, a zip, tar or .npz file, a folder of images or a stored set.",
     ),
 ]
 Preset = Annotated[
@@ -98,15 +101,27 @@ def _end(message: str, code: int) -> NoReturn:
 
 @app.command()
 def datasets() -> None:
-    """List the built-in image sets."""
-    for name, make in BUILTIN.items():
-        dataset = make()
-        sizes = ", ".join(f"{len(dataset.indices(split))} {split}" for split in ("train", "val", "test"))
-        colours = "grey" if dataset.channels == 1 else "RGB"
-        typer.echo(
-            f"{name}: {len(dataset):,} {colours} images of {dataset.image_size}×{dataset.image_size}, "
-            f"{len(dataset.classes)} classes ({sizes})"
-        )
+    """List the image sets that have names: built-in ones, and published ones to download."""
+    for line in named_sets():
+        typer.echo(line)
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A published set; 'simclr datasets' lists them.")],
+) -> None:
+    """Fetch a published set, after which its name is a DATASET; a download that broke off goes on where it stopped."""
+    from simclr.datasets.download import download as fetch
+
+    if name not in SOURCES:
+        raise ValueError(f"no published set '{name}': 'simclr datasets' lists them")
+    with watching() as (emit, should_stop):
+        files = fetch(
+            SOURCES[name], downloads_folder(name), should_stop=should_stop,
+            progress=lambda done, total: emit(Progress(step=done, steps=total)),
+        )  # fmt: skip
+    for file in files:
+        typer.echo(str(file))
 
 
 @app.command()

@@ -25,11 +25,15 @@ from simclr.datasets.errors import DatasetError
 from simclr.datasets.images import Fit
 from simclr.datasets.limits import MIB, confine
 from simclr.datasets.npz import import_npz
+from simclr.datasets.published import read_source
+from simclr.datasets.sources import SOURCES
 from simclr.datasets.store import Dataset, DatasetInfo, write_dataset
 from simclr.events import ShouldStop, Stopped, never
 
 # A zip, tar or folder is known by what it is: any of the three words will do.
 Format = Literal["zip", "tar", "folder", "npz"]
+# A published set's name stands for the folder of its downloaded files.
+FORMATS: tuple[str, ...] = (*get_args(Format), *SOURCES)
 REFUSED = 78
 # Two numbers of always the same length: a reader never sees half of them.
 PROGRESS_BYTES = 32
@@ -69,9 +73,9 @@ def import_in_child(
     The child works in a private folder beside ``out`` and dies with this process; on any failure nothing is left behind.
 
     Args:
-        source: The upload, or a folder on this machine (see ``folders.folder_below``).
+        source: The upload, a folder on this machine (see ``folders.folder_below``), or the one that ``download.download`` filled.
         out: Where the set will stand, whole, when this returns.
-        format: "zip", "tar", "folder" or "npz".
+        format: "zip", "tar", "folder", "npz", or a name in ``sources.SOURCES``.
         image_size: Side in pixels; by default the images' own, 64 at most.
         timeout_s: Seconds after which the child is killed.
         fit: "crop" or "pad"; see ``images.to_square``.
@@ -84,8 +88,11 @@ def import_in_child(
         FileExistsError: ``out`` exists.
         Stopped: ``should_stop`` said so.
     """
-    if format not in get_args(Format):
-        raise DatasetError("format", f"the format is {format!r}, but must be one of {', '.join(get_args(Format))}")
+    if format not in FORMATS:
+        raise DatasetError(
+            "format",
+            f"the format is {format!r}, but must be {', '.join(get_args(Format))} or a published set's name, as cifar10",
+        )
     check_image_size(image_size)
     if out.exists():
         raise FileExistsError(f"{out} exists: choose a new folder")
@@ -208,7 +215,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simclr.datasets.importer", description=__doc__)
     parser.add_argument("source", type=Path, help="zip, tar, tar.gz, tar.xz or npz file, or folder")
     parser.add_argument("out", type=Path, help="folder to make")
-    parser.add_argument("--format", choices=get_args(Format), required=True)
+    parser.add_argument("--format", choices=FORMATS, required=True, metavar="FORMAT")
     parser.add_argument("--image-size", type=int, help="side in pixels")
     parser.add_argument("--fit", choices=get_args(Fit), default="crop", help="how an image becomes a square")
     parser.add_argument("--progress", type=Path, help="file that always holds the images read and their number")
@@ -243,6 +250,11 @@ def _import(options: argparse.Namespace) -> DatasetInfo:
 def _read(options: argparse.Namespace, progress: Progress, scratch: Path) -> Dataset:
     if options.format == "npz":
         return import_npz(options.source, image_size=options.image_size, scratch=scratch)
+    if options.format in SOURCES:
+        return read_source(
+            options.format, options.source, image_size=options.image_size, fit=options.fit, progress=progress,
+            scratch=scratch,
+        )  # fmt: skip
     return import_archive(
         options.source, image_size=options.image_size, fit=options.fit, progress=progress, scratch=scratch
     )

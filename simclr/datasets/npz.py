@@ -19,6 +19,7 @@ from simclr.datasets.errors import DatasetError
 from simclr.datasets.images import to_square
 from simclr.datasets.limits import LIMITS, MIB, Limits
 from simclr.datasets.names import quote
+from simclr.datasets.origin import Origin, SizeCount
 from simclr.datasets.splits import fill_splits
 from simclr.datasets.store import SPLITS, UNLABELLED, Dataset, Split
 from simclr.datasets.zips import DAMAGE, broken, open_zip
@@ -28,6 +29,7 @@ HEADER_BYTES = 10_000
 BLOCK_BYTES = 8 * MIB
 LABELS_AT_ONCE = 100_000
 LONE_CLASS = "All labels are the same, which tells no images apart, so all images count as unlabelled."
+MANY_LABELS = "Any of several labels may apply to an image: they are kept as factors, and nothing can be scored."
 # NumPy reads a header as Python text, in up to two ways, and lets their errors through.
 HEADER_DAMAGE = (*DAMAGE, tokenize.TokenError, TypeError, SyntaxError, RecursionError, MemoryError)
 
@@ -44,7 +46,12 @@ class _Array:
 
 
 def import_npz(
-    path: Path, *, image_size: int | None = None, limits: Limits = LIMITS, scratch: Path | None = None
+    path: Path,
+    *,
+    image_size: int | None = None,
+    limits: Limits = LIMITS,
+    scratch: Path | None = None,
+    class_names: Sequence[str] = (),
 ) -> Dataset:
     """Read ``{train,val,test}_{images,labels}`` of an ``.npz`` file; only the training arrays must be there.
 
@@ -56,6 +63,8 @@ def import_npz(
         image_size: Side in pixels, 8 to 224; by default the images' own short side, 64 at most.
         limits: Caps on what the file may cost.
         scratch: A file that holds the pixels instead of memory while the set lives; the caller removes it.
+        class_names: Names by number. Labels of shape (N, as many) say of each name whether it applies: they become factors by
+            those names, and the set has no classes.
 
     Raises:
         DatasetError: see ``zips.open_zip``; ``arrays_missing``, ``labels_missing``, ``pickled_array``, ``bad_dtype``,
@@ -69,16 +78,21 @@ def import_npz(
         present = [split for split in SPLITS if f"{split}_images" in arrays]
         pictures = [arrays[f"{split}_images"] for split in present]
         channels, height, width = _picture_shape(pictures)
-        raw_labels = [_labels(archive, arrays, split) for split in present]
+        raw_labels = [_labels(archive, arrays, split, len(class_names)) for split in present]
         size_px = image_size or default_size(min(height, width))
         images = room_for((sum(a.shape[0] for a in pictures), channels, size_px, size_px), limits, scratch)
         _read_pictures(archive, pictures, images)
-    classes, labels, lone = _number(np.concatenate(raw_labels), limits)
+    raw = np.concatenate(raw_labels)
+    factors = {name: np.ascontiguousarray(raw[:, k]) for k, name in enumerate(class_names)} if raw.shape[1] > 1 else {}
+    classes, labels, lone = _number(raw[:, 0], limits, class_names) if not factors else _no_classes(raw)
     codes = np.repeat(np.array([SPLITS.index(s) for s in present], dtype=np.uint8), [len(part) for part in raw_labels])
     splits = fill_splits(labels, codes, classes)
     left_out = (f"Arrays that were not read: {', '.join(map(quote, others[:5]))}.",) if others else ()
     notes = (*left_out, *lone, *resized_note((height, width) != (size_px, size_px), size_px), *splits.notes)
-    return Dataset(images, labels, splits.codes, classes, source="npz", notes=notes)
+    origin = Origin(sizes=[SizeCount(width=width, height=height, n=len(labels))])
+    return Dataset(
+        images, labels, splits.codes, classes, source="npz", factors=dict(factors), notes=notes, origin=origin
+    )
 
 
 def _find(archive: zipfile.ZipFile) -> tuple[dict[str, _Array], list[str]]:
@@ -205,13 +219,14 @@ def _fit(block: NDArray[np.generic], size_px: int) -> NDArray[np.uint8]:
     return np.stack([to_square(Image.fromarray(np.ascontiguousarray(image)), channels, size_px) for image in flat])
 
 
-def _labels(archive: zipfile.ZipFile, arrays: dict[str, _Array], split: Split) -> NDArray[np.int64]:
+def _labels(archive: zipfile.ZipFile, arrays: dict[str, _Array], split: Split, most: int) -> NDArray[np.int64]:
+    """Shape (N, 1), or (N, ``most``) where so many are expected."""
     array, pictures = arrays[f"{split}_labels"], arrays[f"{split}_images"]
     if array.dtype.kind not in "iu":
         raise DatasetError(
             "bad_dtype", f"{array.name} is {array.dtype}, but labels are integers: convert and save it again"
         )
-    if len(array.shape) > 1 and array.shape[1:] != (1,):
+    if len(array.shape) > 1 and array.shape[1:] not in ((1,), (most,)):
         raise DatasetError(
             "multi_label",
             f"{array.name} has shape {array.shape}: several labels an image can't be scored here, only one of several "
@@ -222,10 +237,17 @@ def _labels(archive: zipfile.ZipFile, arrays: dict[str, _Array], split: Split) -
             "length_mismatch",
             f"{pictures.name} has {pictures.shape[0]:,} images, {array.name} {array.shape[0]:,} labels: give one each",
         )
-    return np.concatenate([block.reshape(-1).astype(np.int64) for block in _blocks(archive, array, LABELS_AT_ONCE)])
+    blocks = _blocks(archive, array, LABELS_AT_ONCE)
+    return np.concatenate([block.reshape(len(block), -1).astype(np.int64) for block in blocks])
 
 
-def _number(raw: NDArray[np.int64], limits: Limits) -> tuple[tuple[str, ...], NDArray[np.int64], tuple[str, ...]]:
+def _no_classes(raw: NDArray[np.int64]) -> tuple[tuple[str, ...], NDArray[np.int64], tuple[str, ...]]:
+    return (), np.full(len(raw), UNLABELLED), (MANY_LABELS,)
+
+
+def _number(
+    raw: NDArray[np.int64], limits: Limits, names: Sequence[str]
+) -> tuple[tuple[str, ...], NDArray[np.int64], tuple[str, ...]]:
     """Class names, labels as positions among them (-1 stays unlabelled), and notes."""
     values = np.unique(raw[raw != UNLABELLED])
     if len(values) and values[0] < 0:
@@ -237,4 +259,8 @@ def _number(raw: NDArray[np.int64], limits: Limits) -> tuple[tuple[str, ...], ND
     if len(values) < 2:
         return (), np.full(len(raw), UNLABELLED), (LONE_CLASS,)
     numbered = np.where(raw == UNLABELLED, UNLABELLED, np.searchsorted(values, raw)).astype(np.int64)
-    return tuple(str(value) for value in values), numbered, ()
+    if names and values[-1] >= len(names):
+        raise DatasetError(
+            "bad_labels", f"a label is {values[-1]}, but there are {len(names)} classes, numbered from 0"
+        )
+    return tuple(names[value] if names else str(value) for value in values), numbered, ()
