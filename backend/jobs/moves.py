@@ -103,11 +103,15 @@ def fail(session: Session, job: JobRow, code: str, message: str) -> None:
 
 def tell_state(session: Session, job: JobRow, message: str) -> None:
     """Append an event about the state that the job is in."""
-    tell(session, job, "state", {"state": State(job.state).value, "message": message})
+    tell(session, job, ("state", {"state": State(job.state).value, "message": message}))
 
 
-def tell(session: Session, job: JobRow, kind: str, data: dict[str, Any]) -> None:
-    """Append an event; the row lock that the caller holds on the job makes the next number ours."""
+def tell(session: Session, job: JobRow, *told: tuple[str, dict[str, Any]]) -> None:
+    """Append events, each a kind and its data; the row lock that the caller holds on the job makes the next numbers ours."""
     session.flush()
     last = session.scalar(select(func.max(EventRow.seq)).where(EventRow.job_id == job.id)) or 0
-    session.add(EventRow(job_id=job.id, seq=last + 1, epoch=job.epoch, kind=kind, data=data, at=now(session)))
+    at = now(session)
+    session.add_all(
+        EventRow(job_id=job.id, seq=seq, epoch=job.epoch, kind=kind, data=data, at=at)
+        for seq, (kind, data) in enumerate(told, start=last + 1)
+    )

@@ -174,14 +174,15 @@ def progress(session: Session, job_id: str, epoch: int, events: Iterable[Event],
     job = _hold(session, job_id, epoch, timing)
     if job is None:
         return False
+    told: list[tuple[str, dict[str, Any]]] = []
     for event in events:
         payload = dump(event)
-        kind = payload.pop("kind")
-        tell(session, job, kind, payload)
+        told.append((payload.pop("kind"), payload))
         if isinstance(event, Progress):
             job.progress = payload
         elif isinstance(event, Checkpoint):
             keep(session, job, event)
+    tell(session, job, *told)
     return True
 
 
@@ -191,7 +192,8 @@ def forget_damaged(session: Session, job_id: str, epoch: int, saved: Saved, timi
     if job is None:
         return False
     forget(session, saved)
-    tell(session, job, "log", dump(Log(level="warning", message=f"The checkpoint of step {saved.step} is damaged.")))
+    log = Log(level="warning", message=f"The checkpoint of step {saved.step} is damaged.")
+    tell(session, job, (log.kind, dump(log)))
     return True
 
 

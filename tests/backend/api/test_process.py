@@ -201,8 +201,8 @@ def test_a_client_that_does_not_read_costs_the_api_little_and_others_nothing(
             next(coming)
             before = held_kib()
             words = "word " * 1000
-            for n in range(200):  # 10 MB for the one that does not read, more than a socket takes
-                tell(catalogue, held, *(f"{n}.{k} {words}" for k in range(10)))
+            for n in range(20):  # 10 MB for the one that does not read, more than a socket takes
+                tell(catalogue, held, *(f"{n}.{k} {words}" for k in range(100)))
             end(catalogue, held)
             numbers = [int(event["id"]) for event in coming]
         assert numbers == list(range(2, 2004))
@@ -282,8 +282,8 @@ def test_a_client_that_does_not_read_holds_nobody_up_who_stops_the_lab(tmp_path:
         held = claim(catalogue)
         with deaf_to(api, job_id):
             words = "word " * 1000
-            for n in range(200):
-                tell(catalogue, held, *(f"{n}.{k} {words}" for k in range(10)))
+            for n in range(20):
+                tell(catalogue, held, *(f"{n}.{k} {words}" for k in range(100)))
             catalogue.close()
             api.stop(10.0)
 
