@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from backend.api.fields import RowId
 from backend.api.rows import dataset_row
 from backend.catalogue import queries
-from backend.catalogue.models import DatasetRow, EncoderRow, ResultRow
 from backend.deps import LabDep
 from simclr.encoder_file import Origin
 from simclr.results import Score
@@ -45,18 +44,5 @@ def list_results(lab: LabDep, dataset_id: Annotated[RowId | None, Query()] = Non
         if dataset_id is not None:
             dataset_row(session, dataset_id)
         rows = queries.results(session, dataset_id=dataset_id)
-    return ResultsOut(items=[_result_out(*row) for row in rows])
-
-
-def _result_out(row: ResultRow, encoder: EncoderRow, dataset: DatasetRow) -> ResultOut:
-    about = {
-        "id": row.id,
-        "job_id": row.job_id,
-        "encoder_id": encoder.id,
-        "encoder_name": encoder.name,
-        "encoder_origin": encoder.origin,
-        "dataset_id": dataset.id,
-        "dataset_name": dataset.name,
-        "created_at": row.created_at,
-    }
-    return ResultOut.model_validate(row.content | about)  # of whose content this model has all but the kind
+    # Of whose content this model has all but the kind.
+    return ResultsOut(items=[ResultOut.model_validate(row["content"] | dict(row)) for row in rows])

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy import RowMapping, and_, func, or_, select
+from sqlalchemy.orm import Session
 
 from backend.catalogue.models import (
     BankRow,
@@ -136,18 +136,22 @@ def events_numbered(session: Session, job_id: str, numbers: Sequence[int]) -> Se
     return session.scalars(select(EventRow).where(*wanted).order_by(EventRow.seq)).all()
 
 
-def results(session: Session, *, dataset_id: str | None = None) -> Sequence[tuple[ResultRow, EncoderRow, DatasetRow]]:
-    """Results with the encoder and the data set that they are about, of which only names and origin are read."""
+def results(session: Session, *, dataset_id: str | None = None) -> Sequence[RowMapping]:
+    """Columns of the results, with ``encoder_name``, ``encoder_origin`` and ``dataset_name``."""
     statement = (
-        select(ResultRow, EncoderRow, DatasetRow)
+        select(
+            *ResultRow.__table__.columns,
+            EncoderRow.name.label("encoder_name"),
+            EncoderRow.origin.label("encoder_origin"),
+            DatasetRow.name.label("dataset_name"),
+        )
         .join(EncoderRow, ResultRow.encoder_id == EncoderRow.id)
         .join(DatasetRow, ResultRow.dataset_id == DatasetRow.id)
-        .options(load_only(EncoderRow.name, EncoderRow.origin), load_only(DatasetRow.name))
         .order_by(ResultRow.id.desc())
     )
     if dataset_id is not None:
         statement = statement.where(ResultRow.dataset_id == dataset_id)
-    return [(result, encoder, dataset) for result, encoder, dataset in session.execute(statement)]
+    return session.execute(statement).mappings().all()
 
 
 def workers_seen_since(session: Session, moment: float) -> Sequence[WorkerRow]:

@@ -177,7 +177,7 @@ class TestAWorkerAtWork:
             found = queries.results(session, dataset_id=lab.dataset_id)
         assert bank is not None
         assert np.load(lab.settings.data_folder / bank.key).shape == (96, bank.feature_dim)
-        assert {result.strategy for result, _, _ in found} == {"knn", "linear_probe"}
+        assert {result["strategy"] for result in found} == {"knn", "linear_probe"}
 
     def test_starts_training_within_seconds_of_the_submission(self, lab: Lab, worker: subprocess.Popen[bytes]) -> None:
         asked_at = time.monotonic()

@@ -120,10 +120,10 @@ def test_a_transfer_leaves_a_result_and_the_newest_embedding_replaces_the_earlie
         newest = submit(catalogue, dataset_id, Kind.EMBED, encoder_id=encoder_id)
         assert settle(catalogue, claim(catalogue), EMBEDDED)
     with catalogue.reading() as session:
-        [(result, encoder, _)] = queries.results(session, dataset_id=dataset_id)
+        [result] = queries.results(session, dataset_id=dataset_id)
         bank = queries.bank(session, encoder_id, dataset_id)
         assert queries.embedded_datasets(session) == {encoder_id: [dataset_id]}
-    assert (result.strategy, encoder.id) == ("knn", encoder_id)
+    assert (result["strategy"], result["encoder_id"]) == ("knn", encoder_id)
     assert bank is not None
     assert bank.job_id == newest
 
