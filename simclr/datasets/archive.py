@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from simclr.datasets.buffers import SMALLEST_PX, check_image_size, default_size, resized_note, room_for
 from simclr.datasets.errors import DatasetError
-from simclr.datasets.images import Fit, decode_sized, image_sides, to_square
+from simclr.datasets.images import Fit, decode_image, decode_sized, image_sides, to_square
 from simclr.datasets.layout import Layout, read_layout, table_paths
 from simclr.datasets.limits import LIMITS, Limits
 from simclr.datasets.members import Members, open_members
 from simclr.datasets.names import quote
 from simclr.datasets.origin import Skipped, origin_of
+from simclr.datasets.originals import Keeper
 from simclr.datasets.splits import fill_splits
 from simclr.datasets.store import SPLITS, UNLABELLED, Dataset
 
@@ -40,6 +41,7 @@ def import_archive(
     progress: Progress = ignore,
     limits: Limits = LIMITS,
     scratch: Path | None = None,
+    originals: Keeper | None = None,
 ) -> Dataset:
     """Decode every image of an archive or a folder into one set; the archive is streamed, never unpacked to disk.
 
@@ -52,6 +54,7 @@ def import_archive(
         progress: Called now and then with the images read and their number.
         limits: Caps on what the archive may cost.
         scratch: A file that holds the pixels instead of memory while the set lives; the caller removes it.
+        originals: Takes the originals of images that are stored smaller; without it they are not kept.
 
     Raises:
         DatasetError: the archive or its images are refused; see ``members.open_members``, ``layout.read_layout``,
@@ -62,7 +65,7 @@ def import_archive(
     with open_members(path, limits) as members:
         layout = read_layout(list(members.sizes), limits.classes, _tables(members, limits))
         size_px = image_size or _guess_size(members, layout)
-        reader = _Reader(layout, size_px, fit, limits)
+        reader = _Reader(layout, size_px, fit, limits, originals)
         images = room_for((len(layout.places), 3, size_px, size_px), limits, scratch)
         reader.read(members, images, progress)
         return _dataset(layout, reader, images, members.kind)
@@ -76,6 +79,7 @@ class _Reader:
     size_px: int
     fit: Fit
     limits: Limits
+    originals: Keeper | None
     is_grey: bool = True
     is_resized: bool = False
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -94,6 +98,11 @@ class _Reader:
             self.is_grey &= image.mode == "L"
             self.is_resized |= image.size != (self.size_px, self.size_px)
             self.sizes[sides] += 1
+            if self.originals and min(sides) > self.size_px:
+                # Decoded once more: whether originals are kept must not change the set.
+                largest_px = self.originals.longest_px
+                original = decode_image(data, max_pixels=self.limits.pixels, needed_px=largest_px)
+                self.originals.keep(position[path], original)
             images[position[path]] = to_square(image, 3, self.size_px, self.fit)
         if len(self.bad) == len(position):
             self._refuse()
@@ -144,6 +153,7 @@ def _dataset(layout: Layout, reader: _Reader, images: NDArray[np.uint8], kind: s
         source=kind,
         notes=(*layout.notes, *_bad_note(sorted(reader.bad)), *resized, *splits.notes),
         origin=origin_of([place.path for place in places], reader.sizes, _skipped(layout, reader)),
+        originals=reader.originals.done(kept) if reader.originals else None,
     )
 
 

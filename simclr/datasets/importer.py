@@ -23,8 +23,9 @@ from simclr.datasets.archive import Progress, ignore, import_archive
 from simclr.datasets.buffers import NO_ROOM, check_image_size
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.images import Fit
-from simclr.datasets.limits import MIB, confine
+from simclr.datasets.limits import LIMITS, MIB, Limits, confine
 from simclr.datasets.npz import import_npz
+from simclr.datasets.originals import Keeper
 from simclr.datasets.published import read_source
 from simclr.datasets.sources import SOURCES
 from simclr.datasets.store import Dataset, DatasetInfo, write_dataset
@@ -65,6 +66,8 @@ def import_in_child(
     timeout_s: float = TIMEOUT_S,
     *,
     fit: Fit = "crop",
+    originals_px: int | None = None,
+    limits: Limits = LIMITS,
     progress: Progress = ignore,
     should_stop: ShouldStop = never,
 ) -> DatasetInfo:
@@ -79,6 +82,8 @@ def import_in_child(
         image_size: Side in pixels; by default the images' own, 64 at most.
         timeout_s: Seconds after which the child is killed.
         fit: "crop" or "pad"; see ``images.to_square``.
+        originals_px: Longer side to which originals of images that are stored smaller are kept; by default they are not.
+        limits: What the upload and the child may cost.
         progress: Called some times a second, when there is news, with the images read and their number.
         should_stop: Asked some times a second; the child is killed when it says so.
 
@@ -101,6 +106,7 @@ def import_in_child(
         made = Path(private).resolve() / "set"
         size = [] if image_size is None else ["--image-size", str(image_size)]
         arguments = [str(source.resolve()), str(made), "--format", format, "--fit", fit, *size]
+        arguments += ["--limits", limits.model_dump_json(), "--originals-px", str(originals_px or 0)]
         with _Child(arguments, Path(private)) as child:
             answer = child.wait(timeout_s, progress, should_stop)
         if not answer.ok or answer.info is None:
@@ -195,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     if options.parent is not None:
         _die_with(options.parent)
-    confine()
+    confine(options.limits)
     try:
         answer = _Answer(ok=True, info=_import(options))
     except DatasetError as refusal:
@@ -219,6 +225,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--image-size", type=int, help="side in pixels")
     parser.add_argument("--fit", choices=get_args(Fit), default="crop", help="how an image becomes a square")
     parser.add_argument("--progress", type=Path, help="file that always holds the images read and their number")
+    parser.add_argument("--originals-px", type=int, default=0, help="longer side of originals to keep; 0 keeps none")
+    parser.add_argument("--limits", type=Limits.model_validate_json, default=LIMITS, help="what it may cost, as JSON")
     parser.add_argument("--parent", type=int, help="process to die with")
     return parser.parse_args(arguments)
 
@@ -249,15 +257,19 @@ def _import(options: argparse.Namespace) -> DatasetInfo:
 
 def _read(options: argparse.Namespace, progress: Progress, scratch: Path) -> Dataset:
     if options.format == "npz":
-        return import_npz(options.source, image_size=options.image_size, scratch=scratch)
+        return import_npz(options.source, image_size=options.image_size, limits=options.limits, scratch=scratch)
     if options.format in SOURCES:
         return read_source(
             options.format, options.source, image_size=options.image_size, fit=options.fit, progress=progress,
-            scratch=scratch,
+            limits=options.limits, scratch=scratch,
         )  # fmt: skip
+    keeper = None
+    if options.originals_px:
+        keeper = Keeper(scratch.with_name("originals"), options.originals_px, options.limits.stored_bytes)
     return import_archive(
-        options.source, image_size=options.image_size, fit=options.fit, progress=progress, scratch=scratch
-    )
+        options.source, image_size=options.image_size, fit=options.fit, progress=progress, limits=options.limits,
+        scratch=scratch, originals=keeper,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -20,7 +20,6 @@ class Entry:
     md5_64: str
     classes: tuple[str, ...]
     licence: str = "CC BY 4.0"
-    has_many_labels: bool = False
 
 
 MEDMNIST = (
@@ -35,7 +34,6 @@ MEDMNIST = (
         "02c8a6516a18b556561a56cbdd36c4a8", "9de6cd0b934ebb5b7426cfba5efbae16",
         ("atelectasis", "cardiomegaly", "effusion", "infiltration", "mass", "nodule", "pneumonia", "pneumothorax",
          "consolidation", "edema", "emphysema", "fibrosis", "pleural", "hernia"),
-        has_many_labels=True,
     ),
     Entry(
         "dermamnist", "DermaMNIST", "10,015 colour pictures of pigmented skin lesions, of seven kinds.",

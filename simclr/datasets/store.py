@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from simclr.datasets.origin import ORIGIN, Origin
+from simclr.datasets.originals import Originals, write_originals
 from simclr.runs import write_json, writing
 
 Split = Literal["train", "val", "test"]
@@ -60,6 +61,7 @@ class Dataset:
         classes: Class names; empty for a set without labels.
         factors: Generative factors by name, each of shape (N,), where the set has them; integers name a kind, floats a measure.
         origin: What an import saw of the originals; of a stored set, ``origin.read_origin`` reads it.
+        originals: Larger originals that an import kept; of a stored set, ``originals.read_original`` reads them.
     """
 
     images: NDArray[np.uint8]
@@ -70,6 +72,7 @@ class Dataset:
     factors: dict[str, NDArray[np.generic]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     origin: Origin | None = None
+    originals: Originals | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,6 +112,8 @@ def write_dataset(dataset: Dataset, folder: Path) -> DatasetInfo:
             np.savez(temporary, **dataset.factors)  # type: ignore[arg-type]
     if dataset.origin is not None:
         write_json(folder / ORIGIN, dataset.origin)
+    if dataset.originals is not None:
+        write_originals(dataset.originals, folder)
     info = describe(dataset)
     write_json(folder / INFO, info)
     return info

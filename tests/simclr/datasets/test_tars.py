@@ -2,6 +2,7 @@
 
 import random
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from simclr.datasets.limits import Limits
 from simclr.datasets.store import describe
 from simclr.datasets.tars import open_tar
 from tests.simclr.datasets.hostile_tars import ACCEPTED, REFUSED, header, tarred
-from tests.simclr.datasets.pictures import class_folders, pack, png
+from tests.simclr.datasets.pictures import SHARED, class_folders, pack, png
 
 
 @pytest.fixture
@@ -100,6 +101,18 @@ def test_a_limit_is_kept_and_named(limits: Limits, code: str, source: Path) -> N
     with pytest.raises(DatasetError) as refusal:
         import_archive(source, limits=limits)
     assert refusal.value.code == code
+
+
+@pytest.mark.slow
+def test_cifar10_as_tar_xz_is_the_same_set_as_the_zip(tmp_path: Path) -> None:
+    whole = SHARED / "cifar10.zip"
+    if not whole.exists():
+        pytest.skip("CIFAR-10 is not on this machine")
+    with zipfile.ZipFile(whole) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+    source = tarred(tmp_path / "cifar10.tar.xz", files, "w:xz", preset=0)
+    made = import_archive(source, scratch=tmp_path / "scratch")
+    assert describe(made).content_hash == "1bda004e699c05b29c12f77093358642e4a0e32ac69e6237bff9954b88d5b5d9"
 
 
 @pytest.mark.slow
