@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import httpx2
 import redis
@@ -134,13 +134,10 @@ def look_at_redis(settings: Settings, noted_url: str) -> Finding:
 
 
 def look_at_api(settings: Settings, address: str) -> Iterator[Finding]:
+    headers = {"Authorization": f"Bearer {settings.access_token}"}
     try:
-        answer = httpx2.get(
-            f"{address}/api/system",
-            headers={"Authorization": f"Bearer {settings.access_token}"},
-            timeout=5.0,
-            trust_env=False,
-        )
+        with httpx2.Client(base_url=f"{address}/api", headers=headers, timeout=5.0, trust_env=False) as client:
+            answer, waiting = client.get("/system"), client.get("/jobs?state=queued&limit=500")
     except httpx2.HTTPError as error:
         yield Finding("ill", f"API: {address} does not answer ({type(error).__name__}); see logs/api.log")
         return
@@ -153,12 +150,29 @@ def look_at_api(settings: Settings, address: str) -> Iterator[Finding]:
     queue = system["queue"]
     yield Finding("well", f"API: {address} answers; {queue['queued']} jobs queued, {queue['running']} running")
     if system["workers"]:
-        device = f", computing on {system['device']}" if system["device"] else ""
-        yield Finding("well", f"workers: {system['workers']} seen in the last 30 s{device}")
+        crew = "; ".join(
+            f"{worker['device'] or 'one that is starting'} ({worker['device_name'] or 'no name yet'}), for "
+            f"{' and '.join(worker['lanes'])} jobs"
+            for worker in system["workers_seen"]
+        )
+        yield Finding("well", f"workers: {system['workers']} seen in the last 30 s: {crew}")
+        yield from look_at_pins(waiting.json()["items"], system["workers_seen"])
     else:
         yield Finding(
             "ill", "workers: none seen in the last 30 s; see logs/worker.log, or start one: simclr-lab worker"
         )
+
+
+def look_at_pins(waiting: list[dict[str, Any]], workers: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Jobs that wait for a device which no worker has."""
+    known = {worker["device_name"] for worker in workers}
+    for job in waiting:
+        device = job["pinned_to"]
+        if device is not None and device not in known and None not in known:
+            yield Finding(
+                "ill", f"job {job['id']} waits for {device}, which no worker has: start one with 'simclr-lab worker --device "
+                f"{device}', or cancel the job"
+            )  # fmt: skip
 
 
 def has_living_worker(settings: Settings, host: str) -> bool:
