@@ -1,6 +1,7 @@
 """Images that stand in a set more than once: the same bytes, or nearly the same picture."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ LEAST_CORRELATION = 0.96
 # A picture with less spread than this, in grey levels, is as good as blank: its hash and correlation are noise.
 LEAST_SPREAD = 2.0
 MOST_PAIRS = 200_000
-BLOCK = 4096
+BLOCK_BYTES = 64 * 2**20
+PAIRS_AT_ONCE = 4096
 METHOD = (
     "Exact: the same pixels after import. Near: DCT hashes of 64 bits (Zauner 2010, 'Implementation and benchmarking of "
     f"perceptual image hash functions') that differ in at most {MOST_DIFFERENT_BITS}, and colour thumbnails of "
@@ -73,14 +75,19 @@ def perceptual_hashes(
     to_frequencies = _dct(8, 32) @ _averages(32, size)
     hashes, is_blank = np.empty(len(positions), np.uint64), np.empty(len(positions), np.bool_)
     weights = (np.uint64(1) << np.arange(HASH_BITS, dtype=np.uint64))[None]
-    for start in range(0, len(positions), BLOCK):
-        part = slice(start, start + BLOCK)
+    for part in blocks(images, len(positions)):
         grey = _grey(images[positions[part]])
         frequencies = (to_frequencies @ (grey @ to_frequencies.T)).reshape(len(grey), HASH_BITS)
         bits = frequencies > np.median(frequencies[:, 1:], axis=1, keepdims=True)
         hashes[part] = (bits * weights).sum(1, dtype=np.uint64)
         is_blank[part] = grey.std((1, 2)) < LEAST_SPREAD
     return hashes, is_blank
+
+
+def blocks(images: NDArray[np.uint8], n: int) -> Iterator[slice]:
+    """Slices of 0..n that are few enough images to be worked on in eight bytes a value."""
+    rows = max(1, BLOCK_BYTES // (8 * math.prod(images.shape[1:])))
+    return (slice(start, min(n, start + rows)) for start in range(0, n, rows))
 
 
 def _near_pairs(
@@ -127,15 +134,14 @@ def _correlate(images: NDArray[np.uint8], positions: NDArray[np.int64], pairs: N
     inverse = inverse.reshape(pairs.shape)
     thumbs = np.empty((len(used), images.shape[1] * THUMB_PX**2), np.float32)
     shrink = _averages(THUMB_PX, images.shape[2])
-    for start in range(0, len(used), BLOCK):
-        part = slice(start, start + BLOCK)
+    for part in blocks(images, len(used)):
         small = shrink @ (images[positions[used[part]]].astype(np.float32) @ shrink.T)
         flat = small.reshape(len(small), -1)
         flat -= flat.mean(1, keepdims=True)
         thumbs[part] = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
     alike = np.empty(len(pairs), np.bool_)
-    for start in range(0, len(pairs), BLOCK):
-        part = slice(start, start + BLOCK)
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        part = slice(start, start + PAIRS_AT_ONCE)
         alike[part] = np.einsum("nd,nd->n", thumbs[inverse[part, 0]], thumbs[inverse[part, 1]]) >= LEAST_CORRELATION
     return alike
 

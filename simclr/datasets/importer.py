@@ -171,7 +171,10 @@ class _Child:
             return None
 
     def _tell(self, progress: Progress) -> None:
-        line = self._progress.read_bytes()[:PROGRESS_BYTES] if self._progress.exists() else b""
+        if not self._progress.exists():
+            return
+        with self._progress.open("rb") as file:
+            line = file.read(PROGRESS_BYTES)
         parts = line.split()
         if line != self._seen and len(parts) == 2 and all(part.isdigit() for part in parts):
             self._seen = line

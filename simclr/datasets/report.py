@@ -1,21 +1,23 @@
 """What a person should know of a set before training on it: balance, leakage, doubles, what was left out, false negatives."""
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from simclr.datasets.duplicates import METHOD, Twins, find_twins
+from simclr.datasets.duplicates import METHOD, Twins, blocks, find_twins
 from simclr.datasets.false_negatives import FalseNegatives, false_negatives
-from simclr.datasets.origin import Origin, SizeCount, Skipped
-from simclr.datasets.store import SPLITS, UNLABELLED, Dataset, Split
+from simclr.datasets.origin import Origin, SizeCount, Skipped, read_origin
+from simclr.datasets.store import SPLITS, UNLABELLED, Dataset, Split, open_dataset
+from simclr.runs import write_json
 
 BATCHES = (64, 256, 1024, 4096)
+REPORT = "report.json"
 MOST_LISTED = 1000
 # An image of the first split that also stands in the second makes scores on the first too good.
 LEAKS: tuple[tuple[Split, Split], ...] = (("val", "train"), ("test", "train"), ("test", "val"))
-BLOCK = 4096
 
 
 class _Part(BaseModel):
@@ -145,6 +147,23 @@ def make_report(dataset: Dataset, origin: Origin | None = None, batches: tuple[i
     )
 
 
+def report_of(folder: Path) -> DatasetReport:
+    """The report of a stored set: made when it is first asked for, and kept beside it as ``report.json``.
+
+    Raises:
+        FileNotFoundError: ``folder`` holds no complete set.
+    """
+    path = folder / REPORT
+    if path.exists():
+        try:
+            return DatasetReport.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError:
+            pass  # of an older version: made anew
+    report = make_report(open_dataset(folder), read_origin(folder))
+    write_json(path, report)
+    return report
+
+
 def count_labels(dataset: Dataset) -> dict[Split, list[int]]:
     """Labelled images by split and class."""
     return {
@@ -159,8 +178,8 @@ def channel_statistics(images: NDArray[np.uint8], positions: NDArray[np.int64]) 
     """Mean and standard deviation of every channel over all pixels of some images, in [0, 1]; exact sums of integers."""
     channels = images.shape[1]
     total, squares = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
-    for start in range(0, len(positions), BLOCK):
-        block = images[positions[start : start + BLOCK]]
+    for part in blocks(images, len(positions)):
+        block = images[positions[part]]
         for channel in range(channels):
             seen = np.bincount(block[:, channel].ravel(), minlength=256)
             total[channel] += seen @ np.arange(256)

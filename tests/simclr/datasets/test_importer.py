@@ -20,6 +20,7 @@ from simclr.datasets.store import describe
 from simclr.events import Stopped
 from tests.simclr.datasets.hostile_archives import REFUSED as REFUSED_ARCHIVES
 from tests.simclr.datasets.hostile_images import REFUSED as REFUSED_IMAGES
+from tests.simclr.datasets.hostile_tars import REFUSED as REFUSED_TARS
 from tests.simclr.datasets.hostile_tars import tarred
 from tests.simclr.datasets.pictures import SHARED, class_folders, encoded, pack, png
 
@@ -129,6 +130,17 @@ def test_every_hostile_archive_leaves_nothing(name: str, tmp_path: Path, folder:
     assert code_of(build(tmp_path / "bad.zip"), folder / "a") == code
     assert list(folder.iterdir()) == []
     assert {p.name for p in tmp_path.iterdir()} == {"bad.zip", "sets"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [name for name in REFUSED_TARS if "bomb" in name or "memory" in name or "link" in name]
+)
+def test_the_costliest_tars_are_refused_within_the_limits(name: str, tmp_path: Path, folder: Path) -> None:
+    build, code = REFUSED_TARS[name]
+    assert code_of(build(tmp_path / "bad.tar"), folder / "a", "tar") == code
+    assert list(folder.iterdir()) == []
+    assert {p.name for p in tmp_path.iterdir()} == {"bad.tar", "sets"}
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from simclr.datasets.false_negatives import false_negatives
 from simclr.datasets.npz import import_npz
 from simclr.datasets.origin import read_origin
 from simclr.datasets.patterns import patterns
-from simclr.datasets.report import DatasetReport, Leak, channel_statistics, make_report
+from simclr.datasets.report import DatasetReport, Leak, channel_statistics, make_report, report_of
 from simclr.datasets.store import open_dataset, write_dataset
 from tests.simclr.datasets.pictures import SHARED, class_folders, encoded, pack, png
 
@@ -172,6 +172,35 @@ def test_counts_balance_and_what_was_left_out_are_told(tmp_path: Path) -> None:
         ("notes.txt", "no_image_suffix"), ("train/cat/broken.png", "not_an_image"),
     ]  # fmt: skip
     assert [one.batch for one in report.false_negatives] == [16]
+
+
+def test_the_report_of_a_stored_set_is_made_once_and_kept(tmp_path: Path) -> None:
+    write_dataset(import_archive(pack(tmp_path / "a.zip", class_folders())), tmp_path / "set")
+    first = report_of(tmp_path / "set")
+    kept = (tmp_path / "set" / "report.json").read_bytes()
+    (tmp_path / "set" / "images.npy").unlink()
+    assert report_of(tmp_path / "set") == first
+    assert (tmp_path / "set" / "report.json").read_bytes() == kept
+    with pytest.raises(FileNotFoundError):
+        report_of(tmp_path)
+
+
+def test_a_report_of_an_older_version_is_made_anew(tmp_path: Path) -> None:
+    write_dataset(import_archive(pack(tmp_path / "a.zip", class_folders())), tmp_path / "set")
+    (tmp_path / "set" / "report.json").write_text('{"n": 30}')
+    assert report_of(tmp_path / "set").n == 30
+    assert len(report_of(tmp_path / "set").classes) == 3
+
+
+def test_large_images_are_looked_at_a_few_at_a_time() -> None:
+    import tracemalloc
+
+    images = np.random.default_rng(0).integers(0, 256, (300, 3, 224, 224), dtype=np.uint8)
+    tracemalloc.start()
+    make_report(of_pixels(images, [0] * 300))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * 64 * 2**20
 
 
 def wide() -> bytes:
