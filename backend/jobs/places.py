@@ -34,15 +34,15 @@ class Waiting:
 
 def places(session: Session) -> dict[str, Place]:
     """By job id, for all that wait."""
-    jobs = [job for job, _ in order.waiting_in_turn(session)]
-    return dict(zip((job.id for job in jobs), _play(session, [_waiting(session, job) for job in jobs]), strict=True))
+    jobs, moment = [job for job, _ in order.waiting_in_turn(session)], now(session)
+    return dict(zip((job.id for job in jobs), _play(session, [_waiting(job, moment) for job in jobs]), strict=True))
 
 
 def place_of_new(session: Session, job: Waiting, submitter: str, priority: int) -> Place:
     """Where a job would stand if it were submitted now."""
     mine = -priority, order.round_of_new(session, submitter, priority)
-    queue = order.waiting_in_turn(session)
-    before = [_waiting(session, other) for other, its_round in queue if (-other.priority, its_round) <= mine]
+    queue, moment = order.waiting_in_turn(session), now(session)
+    before = [_waiting(other, moment) for other, its_round in queue if (-other.priority, its_round) <= mine]
     return list(_play(session, [*before, job]))[-1]
 
 
@@ -92,5 +92,5 @@ def _left(job: JobRow, moment: float) -> float | None:
     return None if job.predicted_s is None else max(0.0, job.predicted_s - (moment - (job.started_at or moment)))
 
 
-def _waiting(session: Session, job: JobRow) -> Waiting:
-    return Waiting(job.lane, job.pinned_to, job.predicted_s, max(0.0, job.not_before - now(session)))
+def _waiting(job: JobRow, moment: float) -> Waiting:
+    return Waiting(job.lane, job.pinned_to, job.predicted_s, max(0.0, job.not_before - moment))
