@@ -181,6 +181,22 @@ def test_everything_that_is_followed_is_told(tmp_path: Path, stripes: Dataset, h
     assert 1 <= (last.rank_h or 0) <= 32
 
 
+MEASURES = {
+    "knn": {"knn_accuracy"},
+    "probe": {"probe_accuracy"},
+    "contrast": {"contrast_top1", "contrast_top5", "mean_rank"},
+    "geometry": {"alignment", "uniformity", "rank_h", "rank_z", "std_z"},
+}
+
+
+@pytest.mark.parametrize("only", MEASURES)
+def test_each_measure_can_be_had_alone(tmp_path: Path, stripes: Dataset, heard: Heard, only: str) -> None:
+    follow = FollowConfig.model_validate({name: name == only for name in MEASURES})
+    pretrain(TINY.model_copy(update={"epochs": 1, "follow": follow}), stripes, Run(tmp_path), heard, never)
+    told = {name for name, value in heard.evaluations[-1].model_dump().items() if value is not None}
+    assert told == {"kind", "epoch", "step", "n"} | MEASURES[only]
+
+
 def test_nothing_that_is_followed_touches_the_encoder(tmp_path: Path, stripes: Dataset) -> None:
     digests = []
     for name, follow in (
