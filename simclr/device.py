@@ -52,9 +52,13 @@ class Device:
         """The context for forward passes in training; float32 where bfloat16 does not pay."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
+    def compiles(self, steps: int) -> bool:
+        """Whether a training of so many ``steps`` earns back what compiling its network takes."""
+        return self.compiler is not None and steps >= COMPILED_FROM_STEPS
+
     def compiled(self, forward: Forward, steps: int) -> Forward:
-        """``forward`` itself, or compiled at its first call where a training of so many ``steps`` earns that back."""
-        if self.compiler is None or steps < COMPILED_FROM_STEPS:
+        """``forward`` itself, or compiled at its first call where that pays."""
+        if self.compiler is None or not self.compiles(steps):
             return forward
         return cast(Forward, torch.compile(forward, backend=self.compiler))
 

@@ -1,15 +1,18 @@
 """The ten minutes on a GPU, and the bench of an epoch there, on stripes and a CPU."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks import cifar10_fast
 from benchmarks.cifar10_fast import affordable, main, run
 from benchmarks.table import OURS
 from benchmarks.training import FAST, LIMIT, cifar10_in_size, epoch_row, speed_of
 from simclr.config import EncoderConfig, PretrainConfig
 from simclr.datasets import write_dataset
+from simclr.device import choose_device
 from simclr.presets import pretrain_preset
 from simclr.runs import Run
 from tests.simclr.conftest import striped
@@ -53,6 +56,26 @@ def test_a_budget_buys_epochs_a_curve_and_scores(tmp_path: Path, capsys: pytest.
     assert "3 epochs on" in said
     assert f"n = {report.knn[1].n}" in said
     assert "Working on" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_plan_too_short_to_be_compiled_is_made_with_the_speed_of_what_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = replace(choose_device(), compiler="aot_eager")
+    monkeypatch.setattr("simclr.pretrain.choose_device", lambda: device)
+    monkeypatch.setattr(cifar10_fast, "choose_device", lambda: device)
+    monkeypatch.setattr("simclr.device.COMPILED_FROM_STEPS", 30)
+    measured = []
+
+    def speed_of(config: PretrainConfig, *_given: object) -> float:
+        measured.append(config.epochs)
+        return 1.0
+
+    monkeypatch.setattr(cifar10_fast, "speed_of", speed_of)
+    # 12 steps an epoch: 36 are compiled, the 12 of the single epoch that a budget of nothing buys are not.
+    assert run(TOY, striped(400), tmp_path, budget_s=0.0).config.epochs == 1
+    assert measured == [3, 1]
 
 
 @pytest.mark.slow
