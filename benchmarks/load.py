@@ -1,7 +1,7 @@
 """The lab under load, each figure beside its goal: streams, reads, submissions, a full queue, a restart.
 
-Client and server share this machine's cores. As it stands every load lasts about half a minute, and all of them five minutes; the
-goals are for longer ones: ``SIMCLR_BENCH_LOAD=full python -m benchmarks load`` takes about half an hour.
+Client and server share this machine's cores. As it stands a load lasts 10 to 60 s, and all of them some five minutes; the goals
+are for longer ones: ``SIMCLR_BENCH_LOAD=full python -m benchmarks load`` takes about half an hour.
 """
 
 import os
@@ -22,12 +22,12 @@ def loads(*, is_full: bool) -> dict[str, Load]:
     """By name; the names are those of the goals in the log of measurements."""
     return {
         "L1": partial(many, 500, 600 if is_full else 60, 500),
-        "L2": partial(many, 1000, 120 if is_full else 20, 1000),
-        "L2 without the limit": partial(many, 1000, 120 if is_full else 20, 1000, is_uncapped=True),
-        "L3": partial(reading, 200, 300 if is_full else 30),
-        "L4": partial(reading_beside_training, 50, 300 if is_full else 20),
-        "L5": partial(submitting, 20, 60 if is_full else 30),
-        "L8": partial(drained, 1000 if is_full else 150),
+        "L2": partial(many, 1000, 120 if is_full else 15, 1000),
+        "L2 without the limit": partial(many, 1000, 120 if is_full else 10, 1000, is_uncapped=True),
+        "L3": partial(reading, 200, 300 if is_full else 20),
+        "L4": partial(reading_beside_training, 50, 300 if is_full else 15),
+        "L5": partial(submitting, 20, 60 if is_full else 20),
+        "L8": partial(drained, 1000 if is_full else 100),
         "L10": partial(restarted, 200),
     }
 

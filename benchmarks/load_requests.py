@@ -24,7 +24,7 @@ from simclr.results import Score, TransferResult
 
 WARM_UP_S = 3.0
 HISTORY = 300  # jobs that have ended before reading begins, so that lists are long
-EVENTS = 40  # of each
+EVENTS = 10  # of each
 FOUND = TransferResult(
     strategy="knn",
     scores=[Score(split=split, n=16, accuracy=0.5, accuracy_low=0.3, accuracy_high=0.7) for split in ("val", "test")],
