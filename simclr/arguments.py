@@ -43,6 +43,8 @@ def find_dataset(text: str, image_size: int | None) -> Dataset:
     path = Path(text)
     if text in BUILTIN:
         return BUILTIN[text]()
+    if text.startswith("factors:"):
+        return _factors(text)
     if text in SOURCES:
         from simclr.datasets.download import missing_files
         from simclr.datasets.published import read_source
@@ -64,6 +66,16 @@ def find_dataset(text: str, image_size: int | None) -> Dataset:
     from simclr.datasets.archive import import_archive
 
     return import_archive(path, image_size=image_size)
+
+
+def _factors(text: str) -> Dataset:
+    """``factors:COUNT`` or ``factors:COUNT:SEED``."""
+    from simclr.datasets.factors import factors
+
+    numbers = text.split(":")[1:]
+    if len(numbers) > 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+        raise ValueError(f"'{text}' is no set: write factors:COUNT or factors:COUNT:SEED, such as factors:20000:1")
+    return factors(*map(int, numbers))
 
 
 def new_run(folder: Path) -> Run:

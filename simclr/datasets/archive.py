@@ -4,7 +4,7 @@ import heapq
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,7 @@ def import_archive(
     limits: Limits = LIMITS,
     scratch: Path | None = None,
     originals: Keeper | None = None,
+    val_is_test: bool = False,
 ) -> Dataset:
     """Decode every image of an archive or a folder into one set; the archive is streamed, never unpacked to disk.
 
@@ -55,6 +56,7 @@ def import_archive(
         limits: Caps on what the archive may cost.
         scratch: A file that holds the pixels instead of memory while the set lives; the caller removes it.
         originals: Takes the originals of images that are stored smaller; without it they are not kept.
+        val_is_test: The folder of validation is what others score on, so it becomes the test split.
 
     Raises:
         DatasetError: the archive or its images are refused; see ``members.open_members``, ``layout.read_layout``,
@@ -64,6 +66,9 @@ def import_archive(
     check_image_size(image_size)
     with open_members(path, limits) as members:
         layout = read_layout(list(members.sizes), limits.classes, _tables(members, limits))
+        if val_is_test:
+            places = (replace(p, split="test") if p.split == "val" else p for p in layout.places)
+            layout = replace(layout, places=tuple(places))
         size_px = image_size or _guess_size(members, layout)
         reader = _Reader(layout, size_px, fit, limits, originals)
         images = room_for((len(layout.places), 3, size_px, size_px), limits, scratch)

@@ -61,8 +61,8 @@ def read_source(
         made = import_npz(first, image_size=image_size, limits=limits, scratch=scratch, class_names=source.classes)
         return replace(made, source=name)
     made = import_archive(
-        first, image_size=image_size, fit=fit, progress=progress, limits=limits, scratch=scratch
-    )  # fmt: skip
+        first, image_size=image_size, fit=fit, progress=progress, limits=limits, scratch=scratch, val_is_test=True
+    )
     return replace(made, source=name, classes=source.classes or made.classes)
 
 

@@ -68,8 +68,7 @@ def _imagenette(px: int, md5: str, size: int) -> Source:
     file = RemoteFile(name, f"https://s3.amazonaws.com/fast-ai-imageclas/{name}", md5, size)
     return Source(
         f"imagenette{px}", f"Imagenette, {px} pixels",
-        "13,394 photographs of ten easily told classes of ImageNet; its 3,925 of evaluation are the validation split here, and "
-        "a test split is taken from the training images.",
+        "13,394 photographs of ten easily told classes of ImageNet; the 3,925 of its validation are the test split here.",
         "archive", (file,), "Apache 2.0; photographs as in ImageNet", "Howard 2019, github.com/fastai/imagenette", px,
         # In the order of the folders' names, which are WordNet's numbers.
         ("tench", "English springer", "cassette player", "chain saw", "church", "French horn", "garbage truck", "gas pump",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from simclr.arguments import find_dataset
 from simclr.datasets import Dataset
 from simclr.datasets.factors import FACTOR_VALUES, SIZE_PX, factors
 from simclr.datasets.shapes import SHAPES
@@ -140,3 +141,13 @@ def test_factors_of_figures_survive_storage(tmp_path) -> None:  # type: ignore[n
     for name, values in few.factors.items():
         assert opened.factors[name].dtype == values.dtype
         assert np.array_equal(opened.factors[name], values)
+
+
+def test_the_command_line_names_count_and_seed() -> None:
+    assert np.array_equal(find_dataset("factors:30", None).images, factors(30).images)
+    assert np.array_equal(find_dataset("factors:30:7", None).images, factors(30, seed=7).images)
+    for text in ("factors:", "factors:x", "factors:3:4:5", "factors:-3"):
+        with pytest.raises(ValueError, match="write factors:COUNT or factors:COUNT:SEED"):
+            find_dataset(text, None)
+    with pytest.raises(ValueError, match="n is 0"):
+        find_dataset("factors:0", None)

@@ -194,7 +194,7 @@ def test_imagenette_and_eurosat_are_folders_of_classes(tmp_path: Path) -> None:
     dataset = read_source("imagenette160", tmp_path)
     assert dataset.classes[0] == "tench"
     assert dataset.classes[9] == "parachute"
-    assert describe(dataset).split_sizes == {"train": 40, "val": 20, "test": 10}
+    assert describe(dataset).split_sizes == {"train": 40, "val": 10, "test": 20}
     pack(tmp_path / "EuroSAT.zip", {f"2750/{c}/{c}_{i}.jpg": jpeg[i] for c in ("Forest", "River") for i in range(20)})
     assert read_source("eurosat", tmp_path).classes == ("Forest", "River")
 
