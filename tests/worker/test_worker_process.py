@@ -17,11 +17,12 @@ from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue, open_catalogue
 from backend.catalogue.models import DatasetRow, EventRow, JobRow, WorkerRow
 from backend.catalogue.upgrade import upgrade
-from backend.jobs import store
+from backend.jobs import dry_runs, store
 from backend.jobs.queue import Bell, make_app
 from backend.jobs.states import Kind, State
 from backend.settings import PREFIX, Settings
 from simclr.config import EmbedConfig, EncoderConfig, KnnConfig, LinearProbeConfig, PretrainConfig
+from simclr.costs import Costs
 from simclr.datasets.store import Dataset, write_dataset
 from simclr.encoder_file import read_encoder_file
 from tests.backend.jobs.rows import job, state, submit
@@ -194,6 +195,24 @@ class TestAWorkerAtWork:
         assert seconds < 10
         [runner] = children_of(worker.pid)
         assert children_of(runner) == []
+
+    def test_tries_out_what_somebody_thinks_of_while_it_has_no_job(
+        self, lab: Lab, worker: subprocess.Popen[bytes]
+    ) -> None:
+        asked = SHORT.model_dump(mode="json")
+        key = dry_runs.key_of(asked, lab.dataset_id, None)
+        with lab.catalogue.writing() as session:
+            dry_runs.ask(session, asked, lab.dataset_id, None)
+        Bell(lab.settings.redis_url).ring()
+
+        def found() -> Costs | None:
+            with lab.catalogue.reading() as session:
+                return dry_runs.found(session, key)
+
+        costs = until(found, "what a dry run found", within_s=60)
+        assert (costs.tried_batch, costs.advice) == (32, None)  # type: ignore[union-attr]
+        assert (costs.step_s or 0) > 0  # type: ignore[union-attr]
+        assert (costs.peak_bytes or 0) > 2**20  # type: ignore[union-attr]
 
     def test_does_not_try_again_what_cannot_work(self, lab: Lab, worker: subprocess.Popen[bytes]) -> None:
         job_id = lab.pretrain(SHORT.model_copy(update={"batch_size": 4096}))
