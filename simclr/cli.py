@@ -59,7 +59,8 @@ DatasetArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="digits, patterns, factors (or factors:COUNT:SEED), a downloaded set, a zip, tar or .npz file, a folder of images or a stored set.",
+        help="digits, patterns, factors (or factors:COUNT:SEED), a downloaded set, a zip, tar or .npz file, a folder of images "
+        "or a stored set.",
     ),
 ]
 Preset = Annotated[
