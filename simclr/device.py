@@ -83,7 +83,13 @@ def choose_device() -> Device:
         compiler = "inductor" if can_compile(torch.cuda.get_device_capability(device)) else None
         trainings = f"; trainings of {COMPILED_FROM_STEPS:,} steps or more are compiled first" if compiler else ""
         name = torch.cuda.get_device_name(device)
-        return Device(device, bf16, threads, f"Working on {name} in {_precision(bf16)}: {why}{trainings}.", compiler)
+        return Device(
+            device,
+            bf16,
+            threads,
+            f"Working on {name} in {_precision(bf16)} and channels_last: {why}{trainings}.",
+            compiler,
+        )
     bf16 = cpu_multiplies_bf16()
     why = "this CPU multiplies it in hardware" if bf16 else "this CPU has no bfloat16 instructions"
     cores = "1 thread" if threads == 1 else f"{threads} threads"
@@ -92,7 +98,7 @@ def choose_device() -> Device:
         torch.device("cpu"),
         bf16,
         threads,
-        f"Working on the CPU with {cores}, as no CUDA device was found, in {_precision(bf16)}: {why}{heap}.",
+        f"Working on the CPU with {cores}, as no CUDA device was found, in {_precision(bf16)} and channels_last: {why}{heap}.",
     )
 
 
