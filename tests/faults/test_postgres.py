@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,42 +14,42 @@ from tests.worker.waiting import is_running, until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def distant(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab whose catalogue is in PostgreSQL."""
+def test_f19_postgres_is_killed_and_comes_back_then_is_cut_off_for_longer_than_a_lease(
+    postgres: Postgres, tmp_path: Path
+) -> None:
     with socket_folder() as sockets:
-        lab = Lab(tmp_path_factory.mktemp("distant") / "data", sockets, database_url=postgres.create("lab"))
-        lab.reference()
-        yield lab
-        lab.close()
+        lab = Lab(tmp_path / "data", sockets, database_url=postgres.create("lab"))
+        try:
+            lab.reference()
+            a_short_outage_changes_nothing(lab, postgres)
+            a_long_one_costs_an_attempt(lab, postgres)
+            lab.until_sound()
+        finally:
+            lab.close()
 
 
-def test_f19_a_postgres_that_is_killed_and_comes_back_costs_no_attempt(distant: Lab, postgres: Postgres) -> None:
-    job_id = distant.submit()
-    distant.until_saved(job_id)
+def a_short_outage_changes_nothing(lab: Lab, postgres: Postgres) -> None:
+    job_id = lab.submit()
+    lab.until_saved(job_id)
     postgres.kill()
-    refused = distant.api.get(f"/api/jobs/{job_id}")
+    refused = lab.api.get(f"/api/jobs/{job_id}")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "catalogue_busy")
     postgres.start()
-    distant.must_succeed(job_id)
-    assert (distant.job(job_id).epoch, distant.job(job_id).crashes) == (1, 0)
-    distant.until_sound()
+    lab.must_succeed(job_id)
+    assert (lab.job(job_id).epoch, lab.job(job_id).crashes) == (1, 0)
 
 
-def test_f19_a_training_ends_itself_when_postgres_is_cut_off_for_long_and_goes_on(
-    distant: Lab, postgres: Postgres
-) -> None:
-    job_id = distant.submit()
-    distant.until_saved(job_id)
-    process = distant.runner_of(job_id)[2]
+def a_long_one_costs_an_attempt(lab: Lab, postgres: Postgres) -> None:
+    job_id = lab.submit()
+    lab.until_saved(job_id)
+    process = lab.runner_of(job_id)[2]
     os.kill(process, signal.SIGSTOP)  # it would be done before its lease is in danger
     postgres.cut_off()
     try:
-        assert distant.api.post(f"/api/jobs/{job_id}/pause").status_code == 503
+        assert lab.api.post(f"/api/jobs/{job_id}/pause").status_code == 503
         until(lambda: not is_running(process), "the end of a process whose lease may be lost", within_s=SECONDS)
     finally:
         postgres.let_in()
-    distant.must_succeed(job_id)
-    assert distant.job(job_id).epoch == 2
-    assert "fell silent" in distant.messages(job_id)
-    distant.until_sound()
+    lab.must_succeed(job_id)
+    assert lab.job(job_id).epoch == 2
+    assert "fell silent" in lab.messages(job_id)

@@ -12,14 +12,23 @@ from pathlib import Path
 import pytest
 
 from backend.jobs.states import State
-from simclr.config import EncoderConfig
-from tests.faults.lab import TRAINING, Lab, add_squares
+from simclr.config import EncoderConfig, OptimConfig
+from simclr.runs import LAST_GOOD
+from tests.faults.lab import BRIEF, TRAINING, Lab, add_squares
 from tests.worker.waiting import children_of, is_running, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 # Needs half a gigabyte for a step of images of 64 × 64, most of it for what is between its layers.
 GREEDY = TRAINING.model_copy(update={"batch_size": 64, "encoder": EncoderConfig(architecture="resnet8", width=64)})
 SCARCE_BYTES = 250 << 20
+# Every step multiplies each weight by about 1 - 10 · 1.
+DIVERGING = TRAINING.model_copy(
+    update={
+        "learning_rate": 10.0,
+        "weight_decay": 1.0,
+        "optim": OptimConfig(optimizer="sgd", decay_all=True, schedule="constant", momentum=0.0),
+    }
+)
 
 
 def test_f01_a_training_that_is_killed_goes_on_from_its_checkpoint(lab: Lab) -> None:
@@ -35,10 +44,10 @@ def test_f01_a_training_that_is_killed_goes_on_from_its_checkpoint(lab: Lab) -> 
 
 
 def test_f02_a_worker_that_is_killed_leaves_no_process_and_another_takes_over(lab: Lab) -> None:
-    lab.start_worker()
     job_id = lab.submit()
     lab.until_saved(job_id)
     worker, *below = lab.runner_of(job_id)
+    lab.launch()
     os.kill(worker, signal.SIGKILL)
     until(lambda: not any(map(is_running, below)), "the end of runner and job", within_s=5)
     lab.must_succeed(job_id)
@@ -47,10 +56,10 @@ def test_f02_a_worker_that_is_killed_leaves_no_process_and_another_takes_over(la
 
 
 def test_f03_a_worker_that_was_frozen_writes_nothing_when_it_thaws(lab: Lab) -> None:
-    lab.start_worker()
     job_id = lab.submit()
     lab.until_saved(job_id)
     zombie, _, process = lab.runner_of(job_id)
+    lab.launch()
     lab.freeze(zombie)
     lab.until_saved(job_id, epoch=2)
     assert is_running(zombie)
@@ -87,16 +96,20 @@ def test_f07_a_job_that_dies_at_once_fails_after_three_attempts_and_others_succe
 
 
 def test_f08_a_training_that_hangs_is_ended_and_goes_on(lab: Lab) -> None:
-    lab.end(lab.a_worker())
-    impatient = lab.start_worker(stall_s=4.0)
-    job_id = lab.submit()
-    lab.until_saved(job_id)
-    hanging = lab.runner_of(job_id)[2]
-    os.kill(hanging, signal.SIGSTOP)
-    lab.must_succeed(job_id)
-    assert "said nothing for 4 s" in lab.messages(job_id)
-    assert not is_running(hanging)
-    lab.end(impatient)
+    patient = lab.a_worker()
+    lab.freeze(patient.pid)
+    try:
+        impatient = lab.start_worker(stall_s=4.0)
+        job_id = lab.submit()
+        lab.until_saved(job_id)
+        hanging = lab.runner_of(job_id)[2]
+        os.kill(hanging, signal.SIGSTOP)
+        lab.must_succeed(job_id)
+        assert "said nothing for 4 s" in lab.messages(job_id)
+        assert not is_running(hanging)
+        lab.end(impatient)
+    finally:
+        patient.send_signal(signal.SIGCONT)
 
 
 def test_f11_a_worker_that_is_told_to_stop_gives_its_job_back_uncounted(lab: Lab) -> None:
@@ -127,6 +140,16 @@ def test_f17_with_nobody_left_to_sweep_jobs_wait_and_go_on_at_the_next_start(lab
     lab.start_worker()
     lab.must_succeed(running, waiting)
     assert (lab.job(running).epoch, lab.job(waiting).epoch) == (2, 1)
+
+
+def test_f21_a_loss_that_is_no_number_ends_a_training_at_once_with_the_step_and_what_to_change(lab: Lab) -> None:
+    job_id = lab.submit(DIVERGING)
+    failed = lab.until_state(job_id, State.FAILED)
+    assert (failed.error_code, failed.crashes, failed.epoch) == ("bad_input", 0, 1)
+    error = lab.told(job_id)["error"]
+    assert re.search(r"the loss became nan at step \d+ of 200: lower learning_rate", error["message"])
+    assert (lab.data / "jobs" / job_id / "1" / LAST_GOOD).is_file()
+    lab.must_succeed(lab.submit(BRIEF), config=BRIEF)
 
 
 @contextlib.contextmanager
