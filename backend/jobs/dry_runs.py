@@ -3,12 +3,14 @@
 A dry run is no job: nothing of it is promised. Whoever waits asks again; what nobody has asked for lately is not done.
 """
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
@@ -53,8 +55,10 @@ def ask(session: Session, config: dict[str, Any], dataset_id: str, pinned_to: st
     if row is not None:
         row.asked_at = moment
         return
-    session.add(DryRunRow(key=key, config=config, dataset_id=dataset_id, pinned_to=pinned_to, asked_at=moment))
-    session.flush()
+    new = DryRunRow(key=key, config=config, dataset_id=dataset_id, pinned_to=pinned_to, asked_at=moment)
+    # On PostgreSQL somebody else may have asked the same since we looked.
+    with contextlib.suppress(IntegrityError), session.begin_nested():
+        session.add(new)
     oldest_first = select(DryRunRow.key).order_by(DryRunRow.asked_at.desc()).offset(KEPT)
     session.execute(delete(DryRunRow).where(DryRunRow.key.in_(list(session.scalars(oldest_first)))))
 
