@@ -91,5 +91,6 @@ def test_a_cuda_device_says_its_precision_and_that_it_compiles(monkeypatch: pyte
     device = choose_device()
     assert (device.device.type, device.bf16, device.compiler) == ("cuda", True, "inductor")
     assert device.reason == (
-        "Working on a card in bfloat16 and channels_last: its cores multiply it; trainings of 5,000 steps or more are compiled first."
+        "Working on a card in bfloat16 and channels_last: its cores multiply it; "
+        "trainings of 5,000 steps or more are compiled first."
     )
