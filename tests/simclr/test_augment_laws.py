@@ -95,6 +95,7 @@ def test_blurs_are_distributed_as_torchvisions() -> None:
     assert_same_law(sigma, drawn_by(v2.GaussianBlur(3, (0.3, 1.5)), "sigma", size=4), "sigma")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [(0.02, 0.33), (0.5, 1.0)])
 def test_erased_rectangles_are_distributed_as_torchvisions(scale: tuple[float, float]) -> None:
     torch.manual_seed(0)

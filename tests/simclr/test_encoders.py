@@ -69,6 +69,7 @@ def test_torchvisions_weights_give_torchvisions_features(architecture: str) -> N
         torch.testing.assert_close(ours.double()(double), theirs.double()(double), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_training_moves_torchvisions_statistics_as_it_does_there() -> None:
     theirs = torchvisions("resnet50").double().train()
     ours = build_encoder(published("resnet50"), 3).double().train()

@@ -55,6 +55,7 @@ def test_the_largest_batch_that_fits_is_found_by_halving() -> None:
     assert tried == [256, 128, 64]
 
 
+@pytest.mark.slow
 def test_where_nothing_fits_there_is_no_batch() -> None:
     def work(_batch: int) -> None:
         raise MemoryError
@@ -81,6 +82,7 @@ def fitting(most: int, work: Callable[..., Any]) -> Callable[..., Any]:
     return limited
 
 
+@pytest.mark.slow
 def test_a_pretraining_without_enough_memory_names_the_batch_that_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,7 @@ def test_unlabelled_training_images_are_used(tmp_path: Path, heard: Heard) -> No
 FOLLOWING = FollowConfig(knn=True, probe=True, contrast=True, geometry=True)
 
 
+@pytest.mark.slow
 def test_everything_that_is_followed_is_told(tmp_path: Path, stripes: Dataset, heard: Heard) -> None:
     config = TINY.model_copy(update={"epochs": 20, "follow": FOLLOWING, "knn_every": 20})
     result = pretrain(config, stripes, Run(tmp_path), heard, never)
@@ -211,6 +212,7 @@ def test_nothing_that_is_followed_touches_the_encoder(tmp_path: Path, stripes: D
     assert digests[0] == digests[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["nt_xent", "dcl", "supcon"])
 def test_every_loss_falls_below_chance(tmp_path: Path, stripes: Dataset, heard: Heard, loss: Literal["dcl"]) -> None:
     config = TINY.model_copy(update={"epochs": 15, "loss": loss})
@@ -225,6 +227,7 @@ def test_supcon_without_labels_is_refused(tmp_path: Path, heard: Heard) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optim", "learning_rate"),
     [
@@ -241,6 +244,7 @@ def test_every_recipe_of_optimisation_learns(
     assert result.loss < result.chance - 0.1
 
 
+@pytest.mark.slow
 def test_a_moving_average_is_what_is_looked_at_and_saved(tmp_path: Path, stripes: Dataset) -> None:
     runs = {}
     for decay in (0.0, 0.5, 0.999):

@@ -41,7 +41,7 @@ RECIPES = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _every_loss_is_told() -> Iterator[None]:
-    """A loss told is the mean of a quarter of a second, which no two runs share."""
+    """Which steps are told depends on the clock; here all are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("simclr.training.REPORT_EVERY_S", 0.0)
         yield
@@ -58,6 +58,7 @@ def uninterrupted(
     return config, run, heard, result
 
 
+@pytest.mark.slow
 def test_gone_on_from_any_step_it_ends_as_if_it_had_not_been_interrupted(
     uninterrupted: Any, tmp_path: Path, stripes: Dataset
 ) -> None:
@@ -100,6 +101,7 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory, _every_loss_is_told: Non
     return run, heard
 
 
+@pytest.mark.slow
 def test_interrupted_again_and_again_it_is_still_the_same(
     tmp_path: Path, stripes: Dataset, looked_at: tuple[Run, Heard]
 ) -> None:
@@ -133,6 +135,7 @@ def other_generator(state: dict[str, Any]) -> Any:
     return torch.Generator().manual_seed(99).get_state()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "change"),
     [
@@ -168,6 +171,7 @@ def test_every_part_of_the_state_matters(
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on_along_the_longer_schedule(tmp_path: Path, stripes: Dataset) -> None:
     short, heard, more = Heard(), Heard(), Heard()
     pretrain(TINY, stripes, Run(tmp_path / "short"), short)
@@ -188,6 +192,7 @@ def test_speed_and_the_time_that_is_left_are_of_what_is_done_now(tmp_path: Path,
     assert result.images_per_s > 0
 
 
+@pytest.mark.slow
 def test_a_start_is_part_of_the_checkpoint(tmp_path: Path, stripes: Dataset) -> None:
     untrained_encoder(TINY.encoder, image_facts(stripes), 7, tmp_path / "start")
     untrained_encoder(TINY.encoder, image_facts(stripes), 8, tmp_path / "other")

@@ -34,6 +34,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TUNING = FineTuneConfig(epochs=3, batch_size=16, learning_rate=1e-2)
 
 
+@pytest.mark.slow
 def test_a_fine_tuning_goes_on_as_if_it_had_not_been_interrupted(
     tmp_path: Path, stripes: Dataset, encoder: Path
 ) -> None:

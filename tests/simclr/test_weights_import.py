@@ -187,6 +187,7 @@ def test_torchvisions_networks_are_recognised(
     assert (report.architecture.stem, report.parameters, report.fits) == ("imagenet", parameters, True)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     architecture=st.sampled_from(["resnet8", "resnet10", "resnet18", "resnet34", "resnet50"]),

@@ -232,7 +232,7 @@ def run(examples: int, steps: int, machine: type[Lifecycle] = Lifecycle) -> None
 
 
 def test_every_job_keeps_one_life() -> None:
-    run(examples=30, steps=25)
+    run(examples=12, steps=25)
 
 
 @pytest.mark.slow

@@ -170,6 +170,7 @@ def test_a_child_that_dies_is_reported_and_leaves_nothing(long: Path, folder: Pa
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_child_dies_with_its_parent(long: Path, folder: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from simclr.datasets.importer import import_in_child\n"
