@@ -135,7 +135,7 @@ def test_whatever_is_packed_becomes_a_set_or_a_refusal(
     source = tmp_path / "upload"
     try:
         build(source, {**(class_folders(3) if good else {}), **files}, kind)
-    except (UnicodeEncodeError, ValueError, zipfile.BadZipFile):
+    except (UnicodeEncodeError, ValueError, IndexError, zipfile.BadZipFile):
         return  # the packer itself refuses such a name
     made = outcome(source)
     if isinstance(made, Dataset):
