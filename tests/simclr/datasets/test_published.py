@@ -4,6 +4,7 @@ import gzip
 import io
 import struct
 import tarfile
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,7 @@ def broken_cifar(change: dict[str, bytes | None]) -> bytes:
         broken_cifar({"c/data_batch_1.bin": b""}),
         broken_cifar({"c/data_batch_1.bin": (b"\x07" + bytes(3072)) * 4}),
     ],
+    ids=count(),
 )
 def test_a_broken_file_of_cifar_is_refused(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(data)
@@ -248,6 +250,7 @@ def test_a_broken_file_of_cifar_is_refused(data: bytes, tmp_path: Path) -> None:
         gzip.compress(struct.pack(">BBBB3I", 0, 0, 8, 3, 0, 28, 28)),
         gzip.compress(struct.pack(">BBBB3I", 0, 0, 13, 3, 50, 28, 28) + bytes(50 * 28 * 28)),
     ],
+    ids=count(),
 )  # fmt: skip
 def test_a_broken_file_of_fashionmnist_is_refused(data: bytes, tmp_path: Path) -> None:
     fashion(tmp_path)
