@@ -85,7 +85,7 @@ def told(outcome: Outcome, goal_ms: float) -> Iterator[Reached]:
     more = {f"p{share:g}": 1e3 * percentile(late, share / 100) for share in (90, 95, 99.9)}
     yield Reached("answered after, median", "ms", 1e3 * percentile(late, 0.5))
     yield Reached("answered after, p99", "ms", 1e3 * percentile(late, 0.99), goal_ms, more | {"requests": len(late)})
-    yield Reached("answers 5xx", "answers", outcome.answered(500), 0)
+    yield Reached("answers 5xx", "answers", outcome.answered(500), 0, {"of them 503": outcome.statuses.get(503, 0)})
     yield Reached("answers 4xx, or none", "requests", outcome.answered(400) - outcome.answered(500) + outcome.lost, 0)
     yield Reached("the API's share of a core", "%", 100 * outcome.share)
 
