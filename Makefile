@@ -42,7 +42,8 @@ demo: setup pages ## See it work: pretrain without labels, compare, search; then
 up: setup pages ## Start the lab and print its link
 	@exec $(BIN)/simclr-lab up
 
-test: setup pages check-python check-frontend ## Prove it all: linters, types, units, real processes, a browser
+test: setup pages ## Prove it all: linters, types, units, real processes, a browser
+	@$(MAKE) --no-print-directory -j2 check-python check-frontend
 	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
 	export $(TESTING) SIMCLR_LAB_TEST_CHROMIUM="$$chromium" && \
 	$(BIN)/python -m pytest -q -n 2 -m "not e2e" && \

@@ -32,7 +32,7 @@ from tests.backend.jobs.test_checkpoints import (  # noqa: F401
     test_the_newest_two_are_kept_and_the_best,
     test_the_next_attempt_is_told_of_what_the_last_one_saved,
 )
-from tests.backend.jobs.test_lifecycle import Lifecycle, run
+from tests.backend.jobs.test_lifecycle import run
 from tests.backend.jobs.test_races import (  # noqa: F401
     test_a_person_who_cancels_while_the_job_ends_gets_one_ending,
     test_every_job_is_claimed_once,
@@ -82,15 +82,11 @@ def test_a_reader_sees_one_moment(catalogue: Catalogue) -> None:
 
 
 def test_every_job_keeps_one_life(postgres: Postgres) -> None:
-    class OnPostgres(Lifecycle):
-        def new_database(self) -> str:
-            url = postgres.create(f"life_{secrets.token_hex(4)}")
-            door = open_url(url)
-            upgrade(door.engine)
-            door.close()
-            return url
-
-    run(6, 25, OnPostgres)
+    url = postgres.create(f"life_{secrets.token_hex(4)}")
+    door = open_url(url)
+    upgrade(door.engine)
+    door.close()
+    run(6, 25, url)
 
 
 def test_whoever_stops_in_the_middle_of_a_write_is_put_out_so_that_others_go_on(

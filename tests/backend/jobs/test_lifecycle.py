@@ -4,6 +4,7 @@ Hypothesis drives the real statements on a real catalogue, and a few lines of mo
 """
 
 import tempfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select
+from sqlalchemy import Engine, delete, select
 
 from backend.catalogue.engine import Catalogue, open_url
 from backend.catalogue.models import Base, CheckpointRow, EncoderRow, EventRow, JobRow
@@ -49,29 +50,19 @@ class Lifecycle(RuleBasedStateMachine):
     jobs: Bundle[str] = Bundle("jobs")
     claims: Bundle[Claim] = Bundle("claims")
 
+    engines: tuple[Engine, Engine]  # for all stories of a run, as compiling their statements takes the longest
+
     def __init__(self) -> None:
         super().__init__()
         self.moment = 1000.0
-        self.folder = tempfile.TemporaryDirectory(prefix="lifecycle-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
         # Two workers are two engines: they share nothing but the file.
-        url = self.new_database()
-        self.doors: list[Catalogue] = [open_url(url, clock=lambda _session: self.moment) for _ in range(2)]
+        self.doors = [Catalogue(engine, clock=lambda _session: self.moment) for engine in self.engines]
+        with self.doors[0].writing() as session:
+            for table in reversed(Base.metadata.sorted_tables):
+                session.execute(delete(table))
         self.dataset_id = add_dataset(self.doors[0])
         self.holder: dict[str, int] = {}  # job id → the only epoch that may write
         self.seen: dict[str, State] = {}
-
-    def new_database(self) -> str:
-        """The address of one whose tables are empty."""
-        url = f"sqlite:///{Path(self.folder.name) / 'catalogue.sqlite'}"
-        door = open_url(url)
-        Base.metadata.create_all(door.engine)
-        door.close()
-        return url
-
-    def teardown(self) -> None:
-        for door in self.doors:
-            door.close()
-        self.folder.cleanup()
 
     @initialize(target=claims)
     def a_first_claim(self) -> Claim:
@@ -218,25 +209,46 @@ def reachable(start: State, end: State) -> bool:
     return end in MOVES[start] or any(end in MOVES[middle] for middle in MOVES[start])
 
 
-def run(examples: int, steps: int, machine: type[Lifecycle] = Lifecycle) -> None:
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=False,  # else both halves would tell the same stories
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+def run(examples: int, steps: int, url: str) -> None:
+    """Tell so many stories of so many steps at most on the database at ``url``, whose tables are there."""
+    first, second = open_url(url), open_url(url)
+
+    class Story(Lifecycle):
+        engines = (first.engine, second.engine)
+
+    try:
+        run_state_machine_as_test(
+            Story,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                derandomize=False,  # else both halves would tell the same stories
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        first.close()
+        second.close()
 
 
-def test_every_job_keeps_one_life() -> None:
-    run(examples=12, steps=25)
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A database in memory, where there is such a folder."""
+    with tempfile.TemporaryDirectory(prefix="lifecycle-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
+        url = f"sqlite:///{folder}/catalogue.sqlite"
+        door = open_url(url)
+        Base.metadata.create_all(door.engine)
+        door.close()
+        yield url
+
+
+def test_every_job_keeps_one_life(url: str) -> None:
+    run(examples=20, steps=25, url=url)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("share", ["first half", "second half"])  # one for each core
-def test_every_job_keeps_one_life_in_two_thousand_stories(share: str) -> None:
-    run(examples=1000, steps=40)
+def test_every_job_keeps_one_life_in_two_thousand_stories(share: str, url: str) -> None:
+    run(examples=1000, steps=20, url=url)

@@ -63,7 +63,6 @@ def test_every_look_at_the_features_is_a_line_with_the_loss_against_chance() -> 
 
 
 @pytest.mark.slow
-@pytest.mark.e2e
 @pytest.mark.timeout(1200)
 def test_a_demonstration_runs_to_its_table_and_a_second_one_finds_its_jobs(start: Callable[..., Started]) -> None:
     first = start("demo", "--exit", "--epochs", "1", COLUMNS="120")
