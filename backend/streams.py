@@ -1,4 +1,4 @@
-"""Brings the events of jobs to all who follow them: one reader of the catalogue, five times a second, for a whole process.
+"""Brings the events of jobs to all who follow them: one reader of the catalogue, ten times a second, for a whole process.
 
 A follower who is new, or too slow, reads on from the catalogue by number; what happens meanwhile waits in a backlog that
 never grows beyond ``BACKLOG``. So a client that does not read costs a fixed amount of memory and misses nothing that counts.
@@ -24,7 +24,7 @@ from backend.jobs.states import State
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.2
+LOOK_S = 0.1
 MAX_STREAMS = 500
 MAX_OF_SESSION = 10  # a browser has 6 connections to a host
 BACKLOG = 200  # events that wait for a client that reads slowly

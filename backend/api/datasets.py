@@ -32,11 +32,11 @@ class DatasetsOut(BaseModel):
 
 
 class BuiltinIn(BaseModel):
-    source: Literal["digits", "patterns"]
+    source: Literal["digits", "patterns", "factors"]
 
 
 class UploadQuery(BaseModel):
-    format: Literal["zip", "npz"]
+    format: Literal["zip", "tar", "npz"]
     name: Name = ""
     image_size: Annotated[int, Query(ge=8, le=224)] | None = None
 

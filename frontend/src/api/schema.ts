@@ -692,7 +692,7 @@ export interface components {
              * Source
              * @enum {string}
              */
-            source: "digits" | "patterns";
+            source: "digits" | "patterns" | "factors";
         };
         /** CheckpointEvent */
         CheckpointEvent: {
@@ -2239,7 +2239,7 @@ export interface operations {
     upload: {
         parameters: {
             query: {
-                format: "zip" | "npz";
+                format: "zip" | "tar" | "npz";
                 name?: string;
                 image_size?: number | null;
             };

@@ -59,15 +59,20 @@ export function freshSeed(): number {
   return Math.floor(Math.random() * 100000);
 }
 
-export type ArchiveFormat = 'zip' | 'npz';
+export type ArchiveFormat = 'zip' | 'tar' | 'npz';
+
+/** What file dialogs offer; the last two are how browsers see `.tar.gz` and `.tar.xz`. */
+export const ARCHIVE_ENDINGS = '.zip,.npz,.tar,.tgz,.txz,.gz,.xz';
+const ENDING = /\.(zip|npz|tar|tgz|txz|tar\.gz|tar\.xz)$/i;
 
 /** The import format of a file by its name, or null when it is no archive we read. */
 export function archiveFormat(name: string): ArchiveFormat | null {
-  const ending = /\.(zip|npz)$/i.exec(name)?.[1]?.toLowerCase();
-  return ending === 'zip' || ending === 'npz' ? ending : null;
+  const ending = ENDING.exec(name)?.[1]?.toLowerCase();
+  if (ending === undefined) return null;
+  return ending === 'zip' || ending === 'npz' ? ending : 'tar';
 }
 
 /** A set's name as its file suggests it: without folder and ending. */
 export function nameFromFile(fileName: string): string {
-  return fileName.replace(/^.*[/\\]/, '').replace(/\.(zip|npz)$/i, '') || 'images';
+  return fileName.replace(/^.*[/\\]/, '').replace(ENDING, '') || 'images';
 }

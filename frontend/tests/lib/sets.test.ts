@@ -33,6 +33,9 @@ describe('facts of an image set', () => {
   it('knows an archive by its name', () => {
     expect(archiveFormat('Birds.ZIP')).toBe('zip');
     expect(archiveFormat('bird.png')).toBeNull();
+    expect(['a.tar', 'a.tar.gz', 'a.tgz', 'A.TAR.XZ'].map(archiveFormat)).toEqual(Array(4).fill('tar'));
+    expect(archiveFormat('notes.gz')).toBeNull();
     expect(nameFromFile('Birds v2.zip')).toBe('Birds v2');
+    expect(nameFromFile('Birds v2.tar.gz')).toBe('Birds v2');
   });
 });

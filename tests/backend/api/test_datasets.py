@@ -1,6 +1,7 @@
 """Data sets come in as built-ins and uploads; what is refused leaves nothing behind."""
 
 import io
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,23 @@ def test_an_uploaded_archive_becomes_a_data_set_once(own: FastAPI) -> None:
     assert client.get("/api/datasets").json()["items"] == [made]
 
 
+def test_the_same_images_in_a_compressed_tar_are_the_same_set(own: FastAPI) -> None:
+    client, file, images = lab.signed_in(own), io.BytesIO(), archive(seed=500)
+    with zipfile.ZipFile(io.BytesIO(images)) as zipped, tarfile.open(fileobj=file, mode="w:xz") as packing:
+        for name in zipped.namelist():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content := zipped.read(name))
+            packing.addfile(entry, io.BytesIO(content))
+    status, made = upload(client, file.getvalue(), "tar", image_size=16)
+    assert status == 201, made
+    assert upload(client, images, image_size=16) == (200, made)
+
+
+def test_the_set_of_known_factors_is_offered(own: FastAPI) -> None:
+    made = lab.signed_in(own).post("/api/datasets/builtin", json={"source": "factors"}).json()
+    assert (len(made["classes"]), made["image_size"], made["channels"]) == (10, 64, 3)
+
+
 def test_an_uploaded_npz_becomes_a_data_set(own: FastAPI) -> None:
     random = np.random.default_rng(0)
     arrays = {"train_images": random.integers(0, 256, (30, 8, 8), dtype=np.uint8), "train_labels": np.arange(30) % 3}
@@ -141,7 +159,7 @@ def test_a_broken_upload_is_refused_with_a_reason_and_leaves_nothing(own: FastAP
 
 
 @pytest.mark.parametrize(
-    "query", [{}, {"format": "tar"}, {"format": "zip", "image_size": 0}, {"format": "zip", "image_size": 4096},
+    "query", [{}, {"format": "rar"}, {"format": "zip", "image_size": 0}, {"format": "zip", "image_size": 4096},
               {"format": "zip", "image_size": "NaN"}, {"format": "zip", "name": "a" * 2000}]
 )  # fmt: skip
 def test_an_upload_without_sense_is_refused_before_it_is_read(own: FastAPI, query: dict[str, str]) -> None:
