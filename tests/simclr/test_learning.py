@@ -5,6 +5,7 @@ The recipes are those of ``benchmarks.learning``, whose figures are in docs/LOG.
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.learning import RECIPES, SEEDS, learn
@@ -15,11 +16,9 @@ from tests.simclr.conftest import SHARED_DATA
 pytestmark = pytest.mark.slow
 
 
-def scores(
-    name: str, dataset: Dataset, seed: int, folder: Path, epochs: int | None = None
-) -> dict[str, tuple[Score, Score]]:
-    """On test by strategy: after pretraining, and of the network it started from; ``epochs``, where not the recipe's."""
-    config = RECIPES[name].config.model_copy(update={"seed": seed} | ({"epochs": epochs} if epochs else {}))
+def scores(name: str, dataset: Dataset, seed: int, folder: Path) -> dict[str, tuple[Score, Score]]:
+    """On test by strategy: after pretraining, and of the network it started from."""
+    config = RECIPES[name].config.model_copy(update={"seed": seed})
     found = learn(config, dataset, folder / str(seed), beside=["untrained"])
     return {
         how: (found[f"trained {how}"].scores[1], found[f"untrained {how}"].scores[1]) for how in ("knn", "linear_probe")
@@ -43,17 +42,21 @@ def test_a_short_pretraining_on_digits_raises_accuracy(tmp_path: Path, seed: int
         assert trained.accuracy > untrained.accuracy + margin, how
 
 
-def test_a_short_pretraining_on_chest_x_rays_raises_the_auc(tmp_path: Path) -> None:
-    """Seed 0, which gained 0.078 by k-NN and 0.052 by a linear probe; of the others one gained nothing by a probe."""
-    found = scores("PneumoniaMNIST", images_of("PneumoniaMNIST"), 0, tmp_path)
-    for how, margin in (("knn", 0.04), ("linear_probe", 0.02)):
-        trained, untrained = found[how]
-        assert trained.auc is not None
-        assert untrained.auc is not None
-        assert trained.auc > untrained.auc + margin, how
+def test_short_pretrainings_on_chest_x_rays_raise_the_auc(tmp_path: Path) -> None:
+    """Seeds 0, 1 and 2 gave 0.078, 0.067 and 0.071 more by k-NN, and 0.052, 0.042 and 0.009 by a linear probe."""
+    dataset = images_of("PneumoniaMNIST")
+    gains: dict[str, list[float]] = {"knn": [], "linear_probe": []}
+    for seed in SEEDS:
+        for how, (trained, untrained) in scores("PneumoniaMNIST", dataset, seed, tmp_path).items():
+            assert trained.auc is not None
+            assert untrained.auc is not None
+            gains[how].append(trained.auc - untrained.auc)
+    assert min(gains["knn"]) > 0.04
+    # A single seed may gain nothing here: some random networks are hard to beat by a probe.
+    assert np.mean(gains["linear_probe"]) > 0.01
 
 
-def test_a_short_pretraining_on_photographs_raises_accuracy(tmp_path: Path) -> None:
-    """5,000 images of CIFAR-10, seed 0, half the epochs of docs/LOG.md: gained 13 points with k-NN and 11 with a probe."""
-    for how, (trained, untrained) in scores("CIFAR-10", images_of("CIFAR-10"), 0, tmp_path, epochs=3).items():
-        assert trained.accuracy > untrained.accuracy + 0.06, how
+def test_a_short_pretraining_on_photographs_raises_accuracy_by_eight_points(tmp_path: Path) -> None:
+    """5,000 images of CIFAR-10, seed 0; docs/LOG.md has three seeds."""
+    for how, (trained, untrained) in scores("CIFAR-10", images_of("CIFAR-10"), 0, tmp_path).items():
+        assert trained.accuracy > untrained.accuracy + 0.08, how

@@ -244,11 +244,11 @@ def url() -> Iterator[str]:
 
 
 def test_every_job_keeps_one_life(url: str) -> None:
-    run(examples=20, steps=25, url=url)
+    run(examples=30, steps=25, url=url)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("share", ["first half", "second half"])  # one for each core
 def test_every_job_keeps_one_life_in_two_thousand_stories(share: str, url: str) -> None:
-    run(examples=1000, steps=20, url=url)
+    run(examples=1000, steps=40, url=url)

@@ -104,20 +104,15 @@ def test_a_limit_is_kept_and_named(limits: Limits, code: str, source: Path) -> N
 
 
 @pytest.mark.slow
-def test_six_thousand_photographs_as_tar_xz_are_the_same_set_as_zipped(tmp_path: Path) -> None:
+def test_cifar10_as_tar_xz_is_the_same_set_as_the_zip(tmp_path: Path) -> None:
     whole = SHARED / "cifar10.zip"
     if not whole.exists():
         pytest.skip("CIFAR-10 is not on this machine")
     with zipfile.ZipFile(whole) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")][::10]
-        files = {name: archive.read(name) for name in names}
-    zipped, tarball = tmp_path / "a.zip", tarred(tmp_path / "a.tar.xz", files, "w:xz", preset=0)
-    with zipfile.ZipFile(zipped, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    sets = [import_archive(source, scratch=tmp_path / f"{source.name} pixels") for source in (zipped, tarball)]
-    assert len(sets[0].images) == 6_000
-    assert describe(sets[0]).content_hash == describe(sets[1]).content_hash
+        files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+    source = tarred(tmp_path / "cifar10.tar.xz", files, "w:xz", preset=0)
+    made = import_archive(source, scratch=tmp_path / "scratch")
+    assert describe(made).content_hash == "1bda004e699c05b29c12f77093358642e4a0e32ac69e6237bff9954b88d5b5d9"
 
 
 @pytest.mark.slow
