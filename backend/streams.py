@@ -30,7 +30,7 @@ MAX_OF_SESSION = 10  # a browser has 6 connections to a host
 BACKLOG = 200  # events that wait for a client that reads slowly
 PAGE = 200  # events read at once for one that is behind
 POINTS = 1000  # of a curve that is told again
-AT_ONCE = 2000  # events of all jobs in one look
+AT_ONCE = 500  # events of all jobs in one look
 
 
 @dataclass(frozen=True)
