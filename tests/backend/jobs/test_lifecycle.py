@@ -4,9 +4,10 @@ Hypothesis drives the real statements on a real catalogue, and a few lines of mo
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, Row, delete, select
 
 from backend.catalogue.engine import Catalogue, open_url
 from backend.catalogue.models import Base, CheckpointRow, EncoderRow, EventRow, JobRow
@@ -41,6 +42,11 @@ OUTCOMES: tuple[Outcome, ...] = (
     PRETRAINED, Failed("bad_input", "no"), Crashed("died"), Cancelled(), Paused(), Released(),
 )  # fmt: skip
 
+
+JOBS = select(JobRow.__table__)
+CHECKPOINTS = select(CheckpointRow.__table__)
+EVENTS = select(EventRow.__table__).order_by(EventRow.job_id, EventRow.seq)
+ENCODERS = select(EncoderRow.job_id)
 
 # Nobody has a "cuda:1": what is pinned there waits for ever.
 REACHES = (Reach(device="cuda:0"), Reach(device="cpu"))
@@ -154,54 +160,59 @@ class Lifecycle(RuleBasedStateMachine):
         self.moment += seconds
 
     @invariant()
-    def moves_are_legal_and_authority_is_one(self) -> None:
-        for job in self.rows():
-            state, before = State(job.state), self.seen.get(job.id, State.QUEUED)
-            assert state is before or reachable(before, state), f"{before} → {state}"
-            self.seen[job.id] = state
-            assert (state is State.RUNNING) == (job.id in self.holder)
-            if state is State.RUNNING:
-                assert job.epoch == self.holder[job.id]
-            assert (job.owner is not None) == (job.lease_until is not None) == (state is State.RUNNING)
-            assert job.crashes <= TIMING.crashes_allowed
-            assert (job.finished_at is not None) == state.is_terminal
-            if state is State.CANCELLED:
-                assert job.desired == Desired.CANCEL or job.epoch > 0
-
-    @invariant()
-    def few_checkpoints_are_kept_and_none_is_from_the_future(self) -> None:
-        with self.doors[0].reading() as session:
-            checkpoints = session.scalars(select(CheckpointRow)).all()
-        for job in self.rows():
+    def what_the_catalogue_says_holds_together(self) -> None:
+        jobs, checkpoints, events, encoders = self.all_rows()
+        for job in jobs:
+            self.moves_are_legal_and_authority_is_one(job)
             mine = [row for row in checkpoints if row.job_id == job.id]
-            assert len(mine) <= (1 if job.state == State.SUCCEEDED else 3)
-            assert all(
-                row.epoch <= job.epoch and row.key == f"jobs/{job.id}/{row.epoch}/{row.step}.ckpt" for row in mine
-            )
-
-    @invariant()
-    def events_are_one_gapless_story_with_at_most_one_end(self) -> None:
-        with self.doors[1].reading() as session:
-            events = session.scalars(select(EventRow).order_by(EventRow.job_id, EventRow.seq)).all()
-            encoders = session.scalars(select(EncoderRow.job_id)).all()
-        for job in self.rows():
-            mine = [event for event in events if event.job_id == job.id]
-            assert [event.seq for event in mine] == list(range(1, len(mine) + 1))
-            assert [event.epoch for event in mine] == sorted(event.epoch for event in mine)
-            told = [State(event.data["state"]) for event in mine if event.kind == "state"]
-            assert told[-1] == job.state
-            assert all(later is earlier or later in MOVES[earlier] for earlier, later in pairwise(told))
-            ends = [event for event in mine if event.kind == "state" and State(event.data["state"]).is_terminal]
-            assert len(ends) == State(job.state).is_terminal
-            assert not ends or ends[0] is mine[-1]
+            self.few_checkpoints_are_kept_and_none_is_from_the_future(job, mine)
+            self.events_are_one_gapless_story_with_at_most_one_end(job, [row for row in events if row.job_id == job.id])
             assert encoders.count(job.id) == (job.state == State.SUCCEEDED)
+
+    def moves_are_legal_and_authority_is_one(self, job: Row[Any]) -> None:
+        state, before = State(job.state), self.seen.get(job.id, State.QUEUED)
+        assert state is before or reachable(before, state), f"{before} → {state}"
+        self.seen[job.id] = state
+        assert (state is State.RUNNING) == (job.id in self.holder)
+        if state is State.RUNNING:
+            assert job.epoch == self.holder[job.id]
+        assert (job.owner is not None) == (job.lease_until is not None) == (state is State.RUNNING)
+        assert job.crashes <= TIMING.crashes_allowed
+        assert (job.finished_at is not None) == state.is_terminal
+        if state is State.CANCELLED:
+            assert job.desired == Desired.CANCEL or job.epoch > 0
+
+    @staticmethod
+    def few_checkpoints_are_kept_and_none_is_from_the_future(job: Row[Any], mine: Sequence[Row[Any]]) -> None:
+        assert len(mine) <= (1 if job.state == State.SUCCEEDED else 3)
+        assert all(row.epoch <= job.epoch and row.key == f"jobs/{job.id}/{row.epoch}/{row.step}.ckpt" for row in mine)
+
+    @staticmethod
+    def events_are_one_gapless_story_with_at_most_one_end(job: Row[Any], mine: Sequence[Row[Any]]) -> None:
+        assert [event.seq for event in mine] == list(range(1, len(mine) + 1))
+        assert [event.epoch for event in mine] == sorted(event.epoch for event in mine)
+        told = [(event, State(event.data["state"])) for event in mine if event.kind == "state"]
+        assert told[-1][1] == job.state
+        assert all(later is earlier or later in MOVES[earlier] for (_, earlier), (_, later) in pairwise(told))
+        ends = [event for event, state in told if state.is_terminal]
+        assert len(ends) == State(job.state).is_terminal
+        assert not ends or ends[0] is mine[-1]
 
     def holds(self, claim: Claim) -> bool:
         return self.holder.get(claim.job_id) == claim.epoch
 
-    def rows(self) -> list[JobRow]:
-        with self.doors[0].reading() as session:
-            return list(session.scalars(select(JobRow)))
+    def rows(self) -> Sequence[Row[Any]]:
+        with self.engines[0].connect() as connection:
+            return connection.execute(JOBS).all()
+
+    def all_rows(self) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]], Sequence[Row[Any]], list[str]]:
+        """All jobs, checkpoints, events in their order, and the jobs of all encoders, as they stand at one moment.
+
+        Plain rows: objects of the ORM would take half the time of a story.
+        """
+        with self.engines[1].connect() as connection:
+            jobs, checkpoints, events = (connection.execute(what).all() for what in (JOBS, CHECKPOINTS, EVENTS))
+            return jobs, checkpoints, events, list(connection.scalars(ENCODERS))
 
 
 def reachable(start: State, end: State) -> bool:
