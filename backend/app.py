@@ -85,6 +85,7 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
     finally:
         for look in looking:
             look.cancel()
+        await asyncio.to_thread(lab.reports.stop)
         await asyncio.to_thread(lab.vision.stop)
         catalogue.close()
 

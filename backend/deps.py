@@ -14,6 +14,7 @@ from backend.errors import ApiError
 from backend.jobs.queue import Bell
 from backend.opened import Opened
 from backend.pulse import Pulse
+from backend.reports import Reports
 from backend.security import Keys
 from backend.settings import Settings
 from backend.staging import Staging
@@ -45,6 +46,7 @@ class Lab:
     bell: Bell
     pulse: Pulse
     datasets: Opened[Dataset] = field(default_factory=lambda: Opened(open_dataset, DATASETS_OPEN))
+    reports: Reports = field(default_factory=Reports)
     banks: Opened[Index] = field(default_factory=lambda: Opened(open_index, BANKS_OPEN))
     # Imports wait here without a thread of the pool that answers everybody else.
     importing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(IMPORTS_AT_ONCE))

@@ -11,6 +11,7 @@ from backend.api import (
     health,
     images,
     jobs,
+    reports,
     results,
     search,
     session,
@@ -19,7 +20,7 @@ from backend.api import (
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, datasets, images, augmentations, jobs, events, encoders, search, results,
+    health, session, system, configs, datasets, images, reports, augmentations, jobs, events, encoders, search, results,
 )  # fmt: skip
 
 

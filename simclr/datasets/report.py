@@ -153,15 +153,19 @@ def report_of(folder: Path) -> DatasetReport:
     Raises:
         FileNotFoundError: ``folder`` holds no complete set.
     """
-    path = folder / REPORT
-    if path.exists():
-        try:
-            return DatasetReport.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValidationError:
-            pass  # of an older version: made anew
+    if (kept := kept_report(folder)) is not None:
+        return kept
     report = make_report(open_dataset(folder), read_origin(folder))
-    write_json(path, report)
+    write_json(folder / REPORT, report)
     return report
+
+
+def kept_report(folder: Path) -> DatasetReport | None:
+    """The report that lies beside a stored set; None where none was made yet, or an older version made it."""
+    try:
+        return DatasetReport.model_validate_json((folder / REPORT).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def count_labels(dataset: Dataset) -> dict[Split, list[int]]:

@@ -31,7 +31,7 @@ export interface Configs {
 }
 
 // fetch is looked up at every call, so that a test may stand in for it.
-const http = createClient<paths>({
+export const http = createClient<paths>({
   baseUrl: globalThis.location.origin,
   fetch: (request) => globalThis.fetch(request),
 });
@@ -43,7 +43,7 @@ export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
 
-async function data<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+export async function data<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await answer;
   if (!response.ok) {
     if (response.status === 401) onSignedOut();

@@ -164,6 +164,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Report
+         * @description Balance, leakage, doubles, what was left out, false negatives; made when first asked for, and kept.
+         */
+        get: operations["read_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/skipped.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Skipped
+         * @description The files that the import left out, 10,000 at most, each with the reason, as a table.
+         */
+        get: operations["read_skipped"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/encoders": {
         parameters: {
             query?: never;
@@ -686,6 +726,25 @@ export interface components {
              */
             vertical_flip_p: number;
         };
+        /**
+         * Balance
+         * @description How even the classes of a split are.
+         *
+         *     Attributes:
+         *         largest, smallest: Images of the largest and of the smallest class of the set, 0 for one that the split lacks.
+         *         ratio: largest / smallest, None where the smallest has no image; 1 when even.
+         *         effective_classes: exp of the entropy of the class shares: the number of classes of an even set as uncertain as this one.
+         */
+        Balance: {
+            /** Effective Classes */
+            effective_classes: number;
+            /** Largest */
+            largest: number;
+            /** Ratio */
+            ratio: number | null;
+            /** Smallest */
+            smallest: number;
+        };
         /** BuiltinIn */
         BuiltinIn: {
             /**
@@ -776,6 +835,61 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /**
+         * DatasetReport
+         * @description Everything that is told of a set; lists are bounded, numbers are not.
+         *
+         *     Attributes:
+         *         classes: Names, in the order of ``counts``.
+         *         counts: Labelled images by split and class.
+         *         unlabelled: Images without a class, by split.
+         *         sizes: Of the originals in pixels, the most common first; empty where the source had none.
+         *         skipped: Files that were left out, 10,000 at most; ``skipped_n`` counts all.
+         *         balance: By split, of those with labels.
+         *         mean, std: Of every channel over all training images and pixels, in [0, 1].
+         *         false_negatives: By batch size; empty without labels.
+         */
+        DatasetReport: {
+            /** Balance */
+            balance: {
+                [key: string]: components["schemas"]["Balance"];
+            };
+            /** Channels */
+            channels: number;
+            /** Classes */
+            classes: string[];
+            /** Counts */
+            counts: {
+                [key: string]: number[];
+            };
+            duplicates: components["schemas"]["Duplicates"];
+            /** False Negatives */
+            false_negatives: components["schemas"]["FalseNegatives"][];
+            /** Image Size */
+            image_size: number;
+            /** Mean */
+            mean: number[];
+            /** N */
+            n: number;
+            /** Notes */
+            notes: string[];
+            /** Sizes */
+            sizes: components["schemas"]["SizeCount"][];
+            /** Skipped */
+            skipped: components["schemas"]["Skipped"][];
+            /** Skipped N */
+            skipped_n: number;
+            /** Split Sizes */
+            split_sizes: {
+                [key: string]: number;
+            };
+            /** Std */
+            std: number[];
+            /** Unlabelled */
+            unlabelled: {
+                [key: string]: number;
+            };
+        };
         /** DatasetsOut */
         DatasetsOut: {
             /** Items */
@@ -787,6 +901,34 @@ export interface components {
          * @enum {string}
          */
         Desired: "run" | "pause" | "cancel";
+        /**
+         * Duplicates
+         * @description Images that stand in the set more than once.
+         *
+         *     Attributes:
+         *         exact, near: Images that repeat one which stands before them, in the set as a whole; each counted once.
+         *         conflicting: Twins whose labels differ.
+         *         within: The first 1,000 pairs that stand in one split.
+         *         leaks: Between splits: validation and test against train, and test against validation.
+         *         is_complete: False where near pairs were too many to compare.
+         *         method: How they were found.
+         */
+        Duplicates: {
+            /** Conflicting */
+            conflicting: number;
+            /** Exact */
+            exact: number;
+            /** Is Complete */
+            is_complete: boolean;
+            /** Leaks */
+            leaks: components["schemas"]["Leak"][];
+            /** Method */
+            method: string;
+            /** Near */
+            near: number;
+            /** Within */
+            within: components["schemas"]["Twin"][];
+        };
         /**
          * EmbedConfig
          * @description Encode every image of a data set into a bank that search and maps read.
@@ -1024,6 +1166,25 @@ export interface components {
              * @default null
              */
             uniformity: number | null;
+        };
+        /**
+         * FalseNegatives
+         * @description What to expect of a batch of ``batch`` images, of which each gives two views.
+         *
+         *     Attributes:
+         *         share: Of an anchor's 2N − 2 negatives, the share that has its class; in [0, 1], the same for every batch size.
+         *         per_anchor: The number of those negatives: ``share`` × (2N − 2).
+         *         any: Probability that an anchor has one at all.
+         */
+        FalseNegatives: {
+            /** Any */
+            any: number;
+            /** Batch */
+            batch: number;
+            /** Per Anchor */
+            per_anchor: number;
+            /** Share */
+            share: number;
         };
         /**
          * FieldError
@@ -1300,6 +1461,28 @@ export interface components {
          * @enum {string}
          */
         Lane: "long" | "short";
+        /**
+         * Leak
+         * @description Images of the split ``of`` that also stand in the split ``also_in``, each counted once; exact goes before near.
+         */
+        Leak: {
+            /**
+             * Also In
+             * @enum {string}
+             */
+            also_in: "train" | "val" | "test";
+            /** Exact */
+            exact: number;
+            /** Listed */
+            listed: components["schemas"]["Twin"][];
+            /** Near */
+            near: number;
+            /**
+             * Of
+             * @enum {string}
+             */
+            of: "train" | "val" | "test";
+        };
         /**
          * LinearProbeConfig
          * @description Logistic regression on frozen features, to convergence: deterministic; its L2 strength is chosen on validation.
@@ -1795,6 +1978,14 @@ export interface components {
             running: number;
         };
         /**
+         * ReportInTheMaking
+         * @description ``before`` is the number of reports that are made before this one.
+         */
+        ReportInTheMaking: {
+            /** Before */
+            before: number;
+        };
+        /**
          * ResultOut
          * @description ``chance`` is the accuracy of guessing the commonest class; ``chosen`` what validation chose.
          */
@@ -1900,6 +2091,30 @@ export interface components {
              * @constant
              */
             signed_in: true;
+        };
+        /**
+         * SizeCount
+         * @description How many originals had this size in pixels, as they are stored in their files.
+         */
+        SizeCount: {
+            /** Height */
+            height: number;
+            /** N */
+            n: number;
+            /** Width */
+            width: number;
+        };
+        /**
+         * Skipped
+         * @description A file that did not become an image; ``code`` is a refusal's, or ``no_image_suffix``.
+         */
+        Skipped: {
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * State
@@ -2018,6 +2233,33 @@ export interface components {
             linear_probe: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Twin
+         * @description Image ``image`` also stands in the set as ``twin``; positions, and names where the images were files.
+         */
+        Twin: {
+            /** Image */
+            image: number;
+            /**
+             * Image Name
+             * @default
+             */
+            image_name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "exact" | "near";
+            /** Same Class */
+            same_class?: boolean | null;
+            /** Twin */
+            twin: number;
+            /**
+             * Twin Name
+             * @default
+             */
+            twin_name: string;
         };
         /**
          * UntrainedIn
@@ -2400,6 +2642,97 @@ export interface operations {
                 };
                 content: {
                     "image/png": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetReport"];
+                };
+            };
+            /** @description It is being made: ask again in a second. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportInTheMaking"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_skipped: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description Client Error */

@@ -4,6 +4,9 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 
 export type DatasetOut = Schemas['DatasetOut'];
+export type DatasetReport = Schemas['DatasetReport'];
+export type Leak = Schemas['Leak'];
+export type Twin = Schemas['Twin'];
 export type ImageOut = Schemas['ImageOut'];
 export type Split = ImageOut['split'];
 export type EncoderOut = Schemas['EncoderOut'];

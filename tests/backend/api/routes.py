@@ -18,6 +18,8 @@ JSON_ROUTES = (
 # Each parameter by which a request names something.
 ID_ROUTES = (
     "/api/datasets/{}",
+    "/api/datasets/{}/report",
+    "/api/datasets/{}/skipped.csv",
     "/api/datasets/{}/images",
     "/api/datasets/{}/images/0",
     f"/api/datasets/{ID}/images/{{}}",
