@@ -19,7 +19,7 @@ from backend.security import Keys
 from backend.settings import Settings
 from backend.staging import Staging
 from backend.streams import Streams
-from backend.vision import Answer, Vision, VisionCrashed, VisionRefused, VisionUnavailable
+from backend.vision import Answer, Vision, VisionCrashed, VisionRefused, VisionSuperseded, VisionUnavailable
 from simclr.datasets import Dataset, open_dataset
 from simclr.index import Index
 
@@ -63,19 +63,29 @@ class Lab:
         """The embeddings of a set, opened for search."""
         return self.banks.get(self.folder / key)
 
-    def ask(self, header: dict[str, Any], blobs: Sequence[bytes | memoryview] = ()) -> Answer:
-        """The answer of vision's child.
+    def ask(
+        self,
+        header: dict[str, Any],
+        blobs: Sequence[bytes | memoryview] = (),
+        caller: str = "",
+        replaces: str = "",
+        child: Vision | None = None,
+    ) -> Answer:
+        """The answer of vision's child, or of another ``child``; ``caller`` and ``replaces`` are those of ``Vision.ask``.
 
         Raises:
-            ApiError: 422 the child declined, or did not survive the request; 503 there is no child to ask.
+            ApiError: 409 the caller has asked for something newer meanwhile; 422 the child declined, or did not survive the
+                request; 503 there is no child to ask.
         """
         try:
-            return self.vision.ask(header, blobs)
+            return (child or self.vision).ask(header, blobs, caller, replaces)
         except VisionRefused as refusal:
             raise ApiError(422, refusal.code, str(refusal)) from None
         except VisionCrashed as crash:
             message = f"This could not be computed, {crash}: try it with another image."
             raise ApiError(422, "not_computable", message) from None
+        except VisionSuperseded as newer:
+            raise ApiError(409, "superseded", f"This was not computed: {newer}.") from None
         except VisionUnavailable as reason:
             message = f"Images cannot be computed just now: {reason}."
             raise ApiError(503, "vision_unavailable", message) from None

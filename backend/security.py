@@ -20,7 +20,8 @@ COOKIE_AGE_S = 30 * 24 * 3600
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 # The only doors without a key. Pages are open because they hold nothing: everything they show comes from the API.
 OPEN = frozenset({("GET", "/api/health"), ("POST", "/api/session")})
-STREAMED = frozenset({"/api/datasets/upload", "/api/search/upload"})  # count their bytes themselves
+# Count their bytes themselves.
+STREAMED = frozenset({"/api/datasets/upload", "/api/search/upload", "/api/augmentations/photo"})
 MAX_JSON_BYTES = 1 << 20
 
 

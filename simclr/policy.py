@@ -1,8 +1,18 @@
-"""What a policy of augmentation says in vain, in sentences, without torch: for forms, the command line and the API."""
+"""What a policy of augmentation does in vain or at a risk, in sentences, without torch: for forms, the command line, the API."""
 
 import math
+import re
+from collections.abc import Sequence
 
 from simclr.config import AugmentConfig
+
+# Upright capitals, small letters and digits that a mirror or half a turn makes into another, or into none.
+CHARACTER = re.compile(
+    r"^(digit |letter )?([0-9A-Za-z]|zero|one|two|three|four|five|six|seven|eight|nine)$", re.IGNORECASE
+)
+COLOUR = re.compile(
+    r"\b(red|orange|yellow|green|blue|purple|violet|pink|brown|cyan|magenta|hue|colou?r)", re.IGNORECASE
+)
 
 
 def without_effect(config: AugmentConfig, channels: int, size_px: int) -> list[str]:
@@ -22,6 +32,37 @@ def without_effect(config: AugmentConfig, channels: int, size_px: int) -> list[s
     if channels not in (1, 3) or size_px < 1:
         raise ValueError(f"images have 1 or 3 channels and at least 1 px, not {channels} channels and {size_px} px")
     return [*_of_colours(config, channels), *_of_zero_ranges(config), *_of_the_size(config, size_px)]
+
+
+def may_change_the_label(config: AugmentConfig, classes: Sequence[str]) -> list[str]:
+    """Name every operation that probably makes an image one of another class, as far as the classes' names tell.
+
+    Names tell little: what an operation really costs is measured by ``simclr.label_cost``.
+
+    Args:
+        config: The policy.
+        classes: Names of the classes; empty where images have no labels.
+
+    Returns:
+        A sentence each.
+    """
+    doubts = []
+    if classes and all(CHARACTER.match(name) for name in classes):
+        mirrored = [name for name in ("flip", "vertical_flip") if getattr(config, f"{name}_p") > 0]
+        if mirrored:
+            doubts.append(
+                f"The classes are characters, and a mirrored one is another or none: {' and '.join(mirrored)}."
+            )
+        if config.rotation_p > 0 and config.rotation_max > 45:
+            doubts.append(
+                f"The classes are characters, and one turned by {config.rotation_max:g}° may be another, as 6 and 9 are."
+            )
+    if sum(bool(COLOUR.search(name)) for name in classes) > len(classes) / 2:
+        shifts = config.jitter_p > 0 and config.jitter_strength * config.hue > 0
+        if shifts or config.grey_p > 0:
+            which = [name for name, on in (("hue", shifts), ("greyscale", config.grey_p > 0)) if on]
+            doubts.append(f"The classes are named by colour, which {' and '.join(which)} change.")
+    return doubts
 
 
 def _of_colours(config: AugmentConfig, channels: int) -> list[str]:

@@ -14,6 +14,7 @@ from simclr.config import (
     LinearProbeConfig,
     PretrainConfig,
 )
+from simclr.policy_parts import PARTS
 from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS
 
 router = APIRouter(tags=["configs"])
@@ -41,14 +42,28 @@ class PresetsOut(BaseModel):
     pretrain: list[PresetOut]
 
 
+class PartOut(BaseModel):
+    """An operation of a policy: the fields that it reads, and what switches it on and off."""
+
+    name: str
+    title: str
+    fields: list[str]
+    on: dict[str, float]
+    off: dict[str, float]
+
+
 class ConfigsOut(BaseModel):
-    """JSON schemas; a property carries its description, default, limits, ``unit``, ``source`` and ``basic``."""
+    """JSON schemas; a property carries its description, default, limits, ``unit``, ``source`` and ``basic``.
+
+    ``parts`` are the operations of ``augment`` in the order in which they are applied.
+    """
 
     augment: Schema
     pretrain: Schema
     transfer: TransferSchemas
     embed: Schema
     presets: PresetsOut
+    parts: list[PartOut]
 
 
 @router.get("/configs")
@@ -72,4 +87,5 @@ def _schemas() -> ConfigsOut:
             augment=[PresetOut.model_validate(preset.model_dump()) for preset in AUGMENT_PRESETS],
             pretrain=[PresetOut.model_validate(preset.model_dump()) for preset in PRETRAIN_PRESETS],
         ),
+        parts=[PartOut.model_validate(part.model_dump()) for part in PARTS],
     )

@@ -1,37 +1,20 @@
-"""What vision's child can do. The only module of the backend that imports torch."""
+"""What vision's child can do. Only this module and those it imports hold torch in the backend."""
 
-import io
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from backend.vision.frames import Header
-from simclr.augment import ViewParameters, apply_parameters, draw_parameters
-from simclr.config import AugmentConfig
+from backend.vision.previews import Reply, photo, preview, sheet, told
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.images import decode_image, to_square
 from simclr.encoders import EncoderFile, load_encoder, prepare, untrained_encoder
 
 ENCODERS_KEPT = 4
-
-Reply = tuple[Header, list[bytes]]
-
-
-def preview(header: Header, blobs: list[bytes]) -> Reply:
-    """PNGs of every image and its two views, in turn. The views of an image depend on the seed and its index alone."""
-    images = _tensor(blobs[0], header["shape"])
-    config = AugmentConfig.model_validate(header["config"])
-    drawn = [_draw(images.shape[-1], config, header["seed"], index) for index in header["indices"]]
-    parameters = _joined([d[:1] for d in drawn] + [d[1:] for d in drawn])
-    views = apply_parameters(torch.cat([images, images]), parameters)
-    first, second = views.mul_(255).round_().to(torch.uint8).chunk(2)
-    return {}, [_png(image) for triple in zip(images, first, second, strict=True) for image in triple]
 
 
 def encode(header: Header, blobs: list[bytes]) -> Reply:
@@ -60,6 +43,9 @@ def untrained(header: Header, _blobs: list[bytes]) -> Reply:
 
 OPERATIONS: dict[str, Callable[[Header, list[bytes]], Reply]] = {
     "preview": preview,
+    "story": told,
+    "sheet": sheet,
+    "photo": photo,
     "encode": encode,
     "untrained": untrained,
 }
@@ -79,28 +65,6 @@ def reply(header: Header, blobs: list[bytes]) -> Reply:
     return {"ok": True, **answer}, made
 
 
-def _draw(size: int, config: AugmentConfig, seed: int, index: int) -> ViewParameters:
-    # Torch's generator reads 32 bits of its seed; this mixes both numbers into them.
-    mixed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-    generator = torch.Generator().manual_seed(mixed)
-    return draw_parameters(2, size, config, generator)
-
-
-def _joined(parts: list[ViewParameters]) -> ViewParameters:
-    return ViewParameters(**{name: torch.cat([getattr(p, name) for p in parts]) for name in vars(parts[0])})
-
-
-def _tensor(blob: bytes, shape: list[int]) -> Tensor:
-    return torch.from_numpy(np.frombuffer(blob, dtype=np.uint8).reshape(shape).copy())
-
-
-def _png(image: Tensor) -> bytes:
-    file = io.BytesIO()
-    array: Any = image[0] if len(image) == 1 else image.permute(1, 2, 0)
-    Image.fromarray(np.ascontiguousarray(array.numpy())).save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
 @lru_cache(ENCODERS_KEPT)
 def _encoder(path: Path, _changed: int) -> tuple[nn.Module, EncoderFile]:
     return load_encoder(path)
@@ -111,7 +75,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
     images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
     header = {"shape": list(images.shape), "config": {"blur_p": 1.0}, "seed": 0, "indices": [0, 1]}
-    _, pngs = preview(header, [images.numpy().tobytes()])
+    _, pngs = preview({**header, "views": 2, "alone": True}, [images.numpy().tobytes()])
     to_square(decode_image(pngs[0]), 3, 16)
     with torch.inference_mode():
         nn.Conv2d(3, 8, 3)(torch.zeros(1, 3, 32, 32))

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import queue
 import signal
 import socket
 import subprocess
@@ -16,13 +15,13 @@ from pathlib import Path
 
 import backend
 from backend.vision.frames import Blob, Channel, Header
+from backend.vision.turns import Crowded, Turns
 
 log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "backend.vision.child")
 TIMEOUT_S = 30.0
 WARM_UP_S = 120.0  # importing torch takes 2 s on a quiet machine and much longer on a busy one
-MAX_WAITING = 16
 
 
 class VisionRefused(Exception):
@@ -41,6 +40,10 @@ class VisionUnavailable(Exception):
     """There is no child to ask: too many requests wait, it cannot be started, or the lab is stopping."""
 
 
+class VisionSuperseded(Exception):
+    """The same caller asked for something newer of the same kind before this one's turn came."""
+
+
 @dataclass(frozen=True)
 class Answer:
     header: Header
@@ -51,6 +54,8 @@ class Answer:
 class _Request:
     header: Header
     blobs: Sequence[Blob]
+    caller: str
+    replaces: str
     answer: Future[Answer]
 
 
@@ -98,13 +103,14 @@ class _Child:
 
 
 class Vision:
-    """Asks the child and waits for its answer; callers may be many threads, the child answers them in turn."""
+    """Asks the child and waits for its answer; many threads may ask, the child answers them in turn, caller by caller."""
 
     def __init__(self, command: Sequence[str] = COMMAND, timeout_s: float = TIMEOUT_S) -> None:
         self._command, self._timeout_s = command, timeout_s
-        self._requests: queue.Queue[_Request | None] = queue.Queue(MAX_WAITING)
+        self._requests: Turns[_Request] = Turns()
         self._child: _Child | None = None
         self._stopping = False
+        self._starting = threading.Lock()
         # The thread lives as long as the child: Linux kills the child when the *thread* that started it ends.
         self._thread = threading.Thread(target=self._serve, name="vision", daemon=True)
 
@@ -114,35 +120,48 @@ class Vision:
         return None if self._child is None else self._child.pid
 
     def start(self) -> None:
-        """Start the child in the background; requests wait until it is warm."""
-        self._thread.start()
+        """Start the child in the background, once; requests wait until it is warm."""
+        with self._starting:
+            if self._thread.ident is None and not self._stopping:
+                self._thread.start()
 
     def stop(self) -> None:
         """Kill the child, also in the midst of a request, and refuse everything that waits."""
-        self._stopping = True
+        with self._starting:
+            self._stopping = True
         while self._thread.is_alive():
             if (child := self._child) is not None:
                 child.kill()
             self._refuse_waiting()
-            self._requests.put(None)
             self._thread.join(0.1)
         self._refuse_waiting()
 
-    def ask(self, header: Header, blobs: Sequence[Blob] = ()) -> Answer:
+    def ask(self, header: Header, blobs: Sequence[Blob] = (), caller: str = "", replaces: str = "") -> Answer:
         """Send a request and wait for the answer.
+
+        Args:
+            header: What to do.
+            blobs: Bytes that it needs.
+            caller: Who asks; callers take turns.
+            replaces: A kind of request of which a caller wants the newest alone, such as previews while a slider moves.
 
         Raises:
             VisionRefused: the child declined the request, with a reason.
             VisionCrashed: the child died or took too long over it.
             VisionUnavailable: it could not be asked.
+            VisionSuperseded: ``caller`` asked for something newer of the kind ``replaces`` while this one waited.
         """
-        request = _Request(header, blobs, Future())
+        request = _Request(header, blobs, caller, replaces, Future())
         if self._stopping:
             raise VisionUnavailable("the lab is stopping")
         try:
-            self._requests.put_nowait(request)
-        except queue.Full:
-            raise VisionUnavailable(f"{MAX_WAITING} requests are waiting already: try again in a moment") from None
+            replaced = self._requests.put(request)
+        except Crowded as crowd:
+            raise VisionUnavailable(f"{crowd}: try again in a moment") from None
+        if replaced is not None:
+            replaced.answer.set_exception(VisionSuperseded("a newer request took its place"))
+        if self._stopping:
+            self._refuse_waiting()
         answer = request.answer.result()
         if not answer.header.pop("ok"):
             raise VisionRefused(answer.header["code"], answer.header["message"])
@@ -187,13 +206,8 @@ class Vision:
                 self._child = None
 
     def _refuse_waiting(self) -> None:
-        while True:
-            try:
-                request = self._requests.get_nowait()
-            except queue.Empty:
-                return
-            if request is not None:
-                request.answer.set_exception(VisionUnavailable("the lab is stopping"))
+        for request in self._requests.close():
+            request.answer.set_exception(VisionUnavailable("the lab is stopping"))
 
 
 def _environment() -> dict[str, str]:

@@ -1,6 +1,7 @@
 /** The API's routes as functions: typed arguments in, data out, an ApiError otherwise. */
 import createClient from 'openapi-fetch';
 import type { ConfigSchema, Preset } from '../lib/configForm';
+import type { Part } from '../lib/policy';
 import { errorFrom } from './errors';
 import type { paths } from './schema';
 import type {
@@ -14,6 +15,7 @@ import type {
   JobIn,
   JobOut,
   Preview,
+  Story,
   ResultOut,
   SearchOut,
   Split,
@@ -28,7 +30,10 @@ export interface Configs {
   transfer: Record<Strategy, ConfigSchema>;
   embed: ConfigSchema;
   presets: { augment: Preset[]; pretrain: Preset[] };
+  parts: Part[];
 }
+
+export type { Preview, Story };
 
 // fetch is looked up at every call, so that a test may stand in for it.
 export const http = createClient<paths>({
@@ -105,15 +110,44 @@ export function imageUrl(datasetId: string, index: number): string {
   return `/api/datasets/${datasetId}/images/${index}`;
 }
 
-export interface PreviewRequest {
+/** What to draw of which images; `photo` is a PNG as base64, as `takePhoto` gives it, and comes before them. */
+export interface StoryRequest {
   dataset_id: string;
   indices: number[];
+  photo: string | null;
   config: AugmentConfig;
   seed: number;
+  tab: string;
 }
 
-export function previewPairs(body: PreviewRequest, signal: AbortSignal): Promise<Preview> {
+export interface PreviewRequest extends StoryRequest {
+  views: number;
+  alone: boolean;
+}
+
+export function previewViews(body: PreviewRequest, signal: AbortSignal): Promise<Preview> {
   return data(http.POST('/api/augmentations/preview', { body, signal }));
+}
+
+export function tellStory(body: StoryRequest, signal: AbortSignal): Promise<Story> {
+  return data(http.POST('/api/augmentations/story', { body, signal }));
+}
+
+/** The previewed images and views as one PNG. */
+export function drawSheet(body: PreviewRequest): Promise<Blob> {
+  return data(http.POST('/api/augmentations/sheet', { body, parseAs: 'blob' })) as Promise<Blob>;
+}
+
+/** A picture made such as the images of a set are, as a `data:` address. The lab keeps nothing of it. */
+export async function takePhoto(dataset_id: string, image: Blob, signal: AbortSignal): Promise<string> {
+  const asked = http.POST('/api/augmentations/photo', {
+    params: { query: { dataset_id } },
+    body: image as unknown as string,
+    bodySerializer: (blob) => blob,
+    headers: { 'Content-Type': image.type || 'application/octet-stream' },
+    signal,
+  });
+  return (await data(asked)).picture;
 }
 
 /** Submits a job; the same `key` sent again, such as by a second click, finds the same job. */

@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/augmentations/photo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Photo
+         * @description The picture that is the body of the request, made such as the images of a set are.
+         */
+        post: operations["take_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/augmentations/preview": {
         parameters: {
             query?: never;
@@ -15,9 +35,49 @@ export interface paths {
         put?: never;
         /**
          * Preview
-         * @description Draw two views of each image; the same seed draws the same views.
+         * @description Draw views of each image; the same seed draws the same views. Of one tab's previews that wait only the newest is drawn.
          */
         post: operations["preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/augmentations/sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw Sheet
+         * @description The images and views of a preview as one PNG, a row for each image.
+         */
+        post: operations["draw_sheet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/augmentations/story": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell
+         * @description Both views of one image step by step, as the preview with this seed draws them.
+         */
+        post: operations["tell"];
         delete?: never;
         options?: never;
         head?: never;
@@ -554,6 +614,16 @@ export interface components {
             /** Epochs */
             epochs?: number | null;
         };
+        /**
+         * AloneOut
+         * @description The first image under one operation by itself, applied whatever the odds.
+         */
+        AloneOut: {
+            /** Part */
+            part: string;
+            /** Picture */
+            picture: string;
+        };
         /** ArchitectureOut */
         ArchitectureOut: {
             /** Architecture */
@@ -782,6 +852,8 @@ export interface components {
         /**
          * ConfigsOut
          * @description JSON schemas; a property carries its description, default, limits, ``unit``, ``source`` and ``basic``.
+         *
+         *     ``parts`` are the operations of ``augment`` in the order in which they are applied.
          */
         ConfigsOut: {
             /** Augment */
@@ -792,6 +864,8 @@ export interface components {
             embed: {
                 [key: string]: unknown;
             };
+            /** Parts */
+            parts: components["schemas"]["PartOut"][];
             presets: components["schemas"]["PresetsOut"];
             /** Pretrain */
             pretrain: {
@@ -901,6 +975,36 @@ export interface components {
          * @enum {string}
          */
         Desired: "run" | "pause" | "cancel";
+        /**
+         * DrawIn
+         * @description Images of a set, a photo before them where there is one (a PNG such as ``photo`` gives), and what to draw of them.
+         */
+        DrawIn: {
+            config: components["schemas"]["AugmentConfig"];
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /**
+             * Indices
+             * @default []
+             */
+            indices: number[];
+            /** Photo */
+            photo?: string | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Tab
+             * @description Who asks: tabs take turns.
+             * @default
+             */
+            tab: string;
+        };
         /**
          * Duplicates
          * @description Images that stand in the set more than once.
@@ -1591,18 +1695,108 @@ export interface components {
             warmup_start: number;
         };
         /**
-         * PairOut
-         * @description An image and the two views drawn of it, as ``data:image/png`` addresses.
+         * OverlapsOut
+         * @description Overlaps of ``draws`` pairs: counts in equal bars from 0 to 1, the median, and the share that has nothing in common.
          */
-        PairOut: {
-            /** First */
-            first: string;
-            /** Index */
-            index: number;
-            /** Original */
-            original: string;
-            /** Second */
-            second: string;
+        OverlapsOut: {
+            /** Apart */
+            apart: number;
+            /** Counts */
+            counts: number[];
+            /** Draws */
+            draws: number;
+            /** Median */
+            median: number;
+        };
+        /**
+         * ParametersOut
+         * @description Everything random about a view, as ``simclr.views.parameters.ViewParameters`` has it; it replays the view exactly.
+         */
+        ParametersOut: {
+            /** Angle */
+            angle: number;
+            /** Bicubic */
+            bicubic: boolean;
+            /** Blur */
+            blur: boolean;
+            /** Brightness */
+            brightness: number;
+            /** Contrast */
+            contrast: number;
+            /** Erase */
+            erase: boolean;
+            /** Erase Height */
+            erase_height: number;
+            /** Erase Left */
+            erase_left: number;
+            /** Erase Top */
+            erase_top: number;
+            /** Erase Width */
+            erase_width: number;
+            /** Flip */
+            flip: boolean;
+            /** Grey */
+            grey: boolean;
+            /** Height */
+            height: number;
+            /** Hue */
+            hue: number;
+            /** Jitter */
+            jitter: boolean;
+            /** Left */
+            left: number;
+            /** Noise */
+            noise: boolean;
+            /** Noise Seed */
+            noise_seed: number;
+            /** Noise Std */
+            noise_std: number;
+            /** Order */
+            order: number[];
+            /** Rotate */
+            rotate: boolean;
+            /** Saturation */
+            saturation: number;
+            /** Sigma */
+            sigma: number;
+            /** Solarise */
+            solarise: boolean;
+            /** Threshold */
+            threshold: number;
+            /** Top */
+            top: number;
+            /** Vertical Flip */
+            vertical_flip: boolean;
+            /** Width */
+            width: number;
+        };
+        /**
+         * PartOut
+         * @description An operation of a policy: the fields that it reads, and what switches it on and off.
+         */
+        PartOut: {
+            /** Fields */
+            fields: string[];
+            /** Name */
+            name: string;
+            /** Off */
+            off: {
+                [key: string]: number;
+            };
+            /** On */
+            on: {
+                [key: string]: number;
+            };
+            /** Title */
+            title: string;
+        };
+        /**
+         * PhotoOut
+         * @description The photo as an image of the set would be, as a ``data:image/png`` address. The lab keeps nothing of it.
+         */
+        PhotoOut: {
+            /** Picture */
+            picture: string;
         };
         /**
          * PixelsIn
@@ -1844,31 +2038,60 @@ export interface components {
             /** Steps */
             steps: number;
         };
-        /** PreviewIn */
+        /**
+         * PreviewIn
+         * @description ``views`` of every image; ``alone`` asks for the first image under each operation by itself.
+         */
         PreviewIn: {
+            /**
+             * Alone
+             * @default false
+             */
+            alone: boolean;
             config: components["schemas"]["AugmentConfig"];
             /**
              * Dataset Id
              * @description Id of a row: 26 digits and small letters.
              */
             dataset_id: string;
-            /** Indices */
+            /**
+             * Indices
+             * @default []
+             */
             indices: number[];
+            /** Photo */
+            photo?: string | null;
             /**
              * Seed
              * @default 0
              */
             seed: number;
+            /**
+             * Tab
+             * @description Who asks: tabs take turns.
+             * @default
+             */
+            tab: string;
+            /**
+             * Views
+             * @default 2
+             */
+            views: number;
         };
         /**
          * PreviewOut
-         * @description ``in_vain`` names, a sentence each, what is switched on but changes no view of such images.
+         * @description ``in_vain`` names, a sentence each, what is on but changes no view of such images; ``doubtful`` what may change labels.
          */
         PreviewOut: {
+            /** Alone */
+            alone: components["schemas"]["AloneOut"][];
+            /** Doubtful */
+            doubtful: string[];
+            /** Images */
+            images: components["schemas"]["ShownOut"][];
             /** In Vain */
             in_vain: string[];
-            /** Pairs */
-            pairs: components["schemas"]["PairOut"][];
+            overlaps: components["schemas"]["OverlapsOut"];
         };
         /**
          * Progress
@@ -2093,6 +2316,20 @@ export interface components {
             signed_in: true;
         };
         /**
+         * ShownOut
+         * @description An image (``index`` is null for the photo), its views, and the overlap (IoU) of the first two views' boxes.
+         */
+        ShownOut: {
+            /** Index */
+            index: number | null;
+            /** Original */
+            original: string;
+            /** Overlap */
+            overlap: number;
+            /** Views */
+            views: components["schemas"]["ViewOut"][];
+        };
+        /**
          * SizeCount
          * @description How many originals had this size in pixels, as they are stored in their files.
          */
@@ -2139,6 +2376,40 @@ export interface components {
             /** Seq */
             seq: number;
             state: components["schemas"]["State"];
+        };
+        /**
+         * StepOut
+         * @description One operation of a view, or one of jitter's four: ``said`` tells what was drawn; the picture is the image after it.
+         */
+        StepOut: {
+            /** Applied */
+            applied: boolean;
+            /** Part */
+            part: string;
+            /** Picture */
+            picture: string;
+            /** Said */
+            said: string;
+            /** Step */
+            step: string;
+        };
+        /**
+         * StoryOut
+         * @description Both views of an image step by step; boxes are (top, left, height, width) in pixels of the image after its rotation.
+         */
+        StoryOut: {
+            /** Boxes */
+            boxes: number[][];
+            /** Image Size */
+            image_size: number;
+            /** Index */
+            index: number | null;
+            /** Original */
+            original: string;
+            /** Overlap */
+            overlap: number;
+            /** Views */
+            views: components["schemas"]["StepOut"][][];
         };
         /**
          * SystemOut
@@ -2283,6 +2554,17 @@ export interface components {
             seed: number;
         };
         /**
+         * ViewOut
+         * @description A view as a ``data:image/png`` address, what was drawn, and the SHA-256 of its float32 numbers before rounding.
+         */
+        ViewOut: {
+            /** Digest */
+            digest: string;
+            parameters: components["schemas"]["ParametersOut"];
+            /** Picture */
+            picture: string;
+        };
+        /**
          * WorkerOut
          * @description A worker process: ``device`` in words, null until its runner has looked; a job can be pinned to ``device_name``.
          *
@@ -2309,6 +2591,51 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    take_photo: {
+        parameters: {
+            query: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/*": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhotoOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     preview: {
         parameters: {
             query?: never;
@@ -2329,6 +2656,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PreviewOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    draw_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    tell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrawIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoryOut"];
                 };
             };
             /** @description Client Error */

@@ -1,15 +1,25 @@
 """Previews are the views that training would draw, and are refused when they ask for what is not there."""
 
 import base64
+import hashlib
 import io
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
+from backend.api.augmentations import ParametersOut
+from simclr.augment import apply_parameters, draw_views
+from simclr.config import AugmentConfig
+from simclr.overlap import boxes, overlap
+from simclr.step_by_step import from_plain, neutral
 from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
+from tests.simclr.torchvision_views import EVERYTHING
 
 IDENTITY = {"crop_scale_min": 1.0, "flip_p": 0.0, "jitter_p": 0.0, "grey_p": 0.0, "blur_p": 0.0}
 
@@ -20,29 +30,158 @@ def asked(shown: Shown, **more: object) -> dict[str, object]:
 
 def pixels(address: str) -> np.ndarray:
     assert address.startswith("data:image/png;base64,")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))).transpose(2, 0, 1)
+    array = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+    return array.transpose(2, 0, 1) if array.ndim == 3 else array[None]
+
+
+def preview(client: TestClient, body: dict[str, object]) -> dict[str, Any]:
+    answer = client.post("/api/augmentations/preview", json=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def test_without_any_operation_the_views_are_the_image(client: TestClient, shown: Shown) -> None:
-    pairs = client.post("/api/augmentations/preview", json=asked(shown, config=IDENTITY)).json()["pairs"]
-    assert [pair["index"] for pair in pairs] == [0, 7]
-    for pair in pairs:
-        for name in ("original", "first", "second"):
-            np.testing.assert_array_equal(pixels(pair[name]), lab.images().images[pair["index"]])
+    images = preview(client, asked(shown, config=IDENTITY))["images"]
+    assert [image["index"] for image in images] == [0, 7]
+    for image in images:
+        for picture in (image["original"], *(view["picture"] for view in image["views"])):
+            np.testing.assert_array_equal(pixels(picture), lab.images().images[image["index"]])
+        assert image["overlap"] == 1.0
 
 
 def test_the_same_seed_draws_the_same_views(client: TestClient, shown: Shown) -> None:
-    first = client.post("/api/augmentations/preview", json=asked(shown)).json()
-    assert client.post("/api/augmentations/preview", json=asked(shown)).json() == first
-    assert client.post("/api/augmentations/preview", json=asked(shown, seed=4)).json() != first
+    first = preview(client, asked(shown))
+    assert preview(client, asked(shown)) == first
+    assert preview(client, asked(shown, seed=4)) != first
+
+
+def test_parameters_are_reported_whole() -> None:
+    assert list(ParametersOut.model_fields) == list(vars(neutral(1, 8)))
+
+
+def test_a_previewed_view_is_the_training_pipelines_bit_for_bit(client: TestClient, shown: Shown) -> None:
+    """The parameters that a preview reports, given to the function that training calls, make the very tensor.
+
+    In a batch of 128, as in training: whoever shares the batch changes no bit. The digest is of the float32 numbers that the
+    network would be fed, the picture is these rounded to 8 bits.
+    """
+    everything = EVERYTHING.model_dump()
+    found = preview(client, asked(shown, indices=list(range(16)), config=everything))["images"]
+    views = [(image["index"], view) for image in found for view in image["views"]]
+    reported = from_plain([view["parameters"] for _, view in views] * 4)
+    trained = apply_parameters(torch.from_numpy(lab.images().images[[index for index, _ in views] * 4]), reported)
+    for (_, view), tensor in zip(views, trained, strict=False):
+        assert hashlib.sha256(tensor.numpy().tobytes()).hexdigest() == view["digest"]
+        np.testing.assert_array_equal(tensor.mul(255).round().byte().numpy(), pixels(view["picture"]))
+
+
+def test_a_preview_draws_what_draw_views_draws_from_the_same_numbers(client: TestClient, shown: Shown) -> None:
+    from backend.vision.previews import generator_of
+
+    (image,) = preview(client, asked(shown, indices=[7]))["images"]
+    row = torch.from_numpy(lab.images().images[[7, 7]])
+    drawn = draw_views(row, AugmentConfig(), generator_of(3, 7))
+    assert [hashlib.sha256(view.numpy().tobytes()).hexdigest() for view in drawn] == [
+        view["digest"] for view in image["views"]
+    ]
+
+
+def test_many_views_begin_with_the_pair(client: TestClient, shown: Shown) -> None:
+    (pair,) = preview(client, asked(shown, indices=[7]))["images"]
+    (many,) = preview(client, asked(shown, indices=[7], views=32))["images"]
+    assert (len(many["views"]), many["views"][:2]) == (32, pair["views"])
+
+
+def test_overlaps_are_those_of_the_reported_boxes(client: TestClient, shown: Shown) -> None:
+    found = preview(client, asked(shown, config={"crop_scale_min": 0.05}))
+    for image in found["images"]:
+        first, second = (boxes(from_plain([view["parameters"]])) for view in image["views"])
+        assert image["overlap"] == pytest.approx(float(overlap(first, second)))
+    law = found["overlaps"]
+    assert (law["draws"], sum(law["counts"]), len(law["counts"])) == (256, 256, 20)
+    assert preview(client, asked(shown, config=IDENTITY))["overlaps"]["counts"][-1] == 256
+
+
+def test_each_operation_is_shown_alone(client: TestClient, shown: Shown) -> None:
+    alone = preview(client, asked(shown, alone=True))["alone"]
+    assert [each["part"] for each in alone][:3] == ["rotation", "crop", "flip"]
+    mirrored = next(each for each in alone if each["part"] == "flip")
+    np.testing.assert_array_equal(pixels(mirrored["picture"]), lab.images().images[0][:, :, ::-1])
+
+
+def test_a_story_ends_in_the_previewed_views(client: TestClient, shown: Shown) -> None:
+    body = asked(shown, indices=[7], config=EVERYTHING.model_dump())
+    (image,) = preview(client, body)["images"]
+    told = client.post("/api/augmentations/story", json=body).json()
+    assert told["original"] == image["original"]
+    assert [steps[-1]["picture"] for steps in told["views"]] == [view["picture"] for view in image["views"]]
+    assert told["overlap"] == image["overlap"]
+    assert told["boxes"][0] == [image["views"][0]["parameters"][name] for name in ("top", "left", "height", "width")]
+    assert client.post("/api/augmentations/story", json=asked(shown)).json()["error"]["code"] == "one_image"
+
+
+def photo_of(client: TestClient, shown: Shown, picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    answer = client.post(f"/api/augmentations/photo?dataset_id={shown.dataset}", content=file.getvalue())
+    assert answer.status_code == 200, answer.text
+    found: str = answer.json()["picture"]
+    return found
+
+
+def test_ones_own_photo_is_brought_to_the_sets_size_and_comes_first(client: TestClient, shown: Shown) -> None:
+    taken = photo_of(client, shown, Image.new("RGB", (90, 40), (200, 30, 10)))
+    assert pixels(taken).shape == (3, 16, 16)
+    body = asked(shown, photo=taken.partition(",")[2], config=IDENTITY)
+    found = preview(client, body)["images"]
+    assert [image["index"] for image in found] == [None, 0, 7]
+    assert found[0]["original"] == found[0]["views"][0]["picture"] == taken
+    # Those of the set stay what they are without it.
+    assert found[1:] == preview(client, asked(shown, config=IDENTITY))["images"]
+    alone = preview(client, {**body, "indices": []})["images"]
+    assert alone == found[:1]
+
+
+def test_what_is_no_photo_is_refused(client: TestClient, shown: Shown) -> None:
+    answer = client.post(f"/api/augmentations/photo?dataset_id={shown.dataset}", content=b"<svg/>")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "not_an_image")
+    junk = base64.b64encode(b"junk").decode()
+    answer = client.post("/api/augmentations/preview", json=asked(shown, photo=junk))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "not_an_image")
+
+
+def test_the_sheet_holds_the_previewed_views(client: TestClient, shown: Shown) -> None:
+    body = asked(shown)
+    answer = client.post("/api/augmentations/sheet", json=body)
+    assert answer.headers["content-type"] == "image/png"
+    tiles = np.asarray(Image.open(io.BytesIO(answer.content))).transpose(2, 0, 1)
+    found = preview(client, body)["images"]
+    side, gap = 96, 4  # tiles of 16 px are enlarged six times
+    for row, image in enumerate(found):
+        for column, picture in enumerate([image["original"], *(view["picture"] for view in image["views"])]):
+            top, left = gap + row * (side + gap), gap + column * (side + gap)
+            np.testing.assert_array_equal(tiles[:, top : top + side : 6, left : left + side : 6], pixels(picture))
 
 
 def test_what_is_switched_on_in_vain_is_said(client: TestClient, shown: Shown) -> None:
-    said = client.post(
-        "/api/augmentations/preview", json=asked(shown, config={**IDENTITY, "noise_p": 1, "noise_std": 0})
-    )
-    assert said.json()["in_vain"] == ["Noise (noise_p) does nothing: noise_std is 0."]
-    assert client.post("/api/augmentations/preview", json=asked(shown, config=IDENTITY)).json()["in_vain"] == []
+    said = preview(client, asked(shown, config={**IDENTITY, "noise_p": 1, "noise_std": 0}))
+    assert said["in_vain"] == ["Noise (noise_p) does nothing: noise_std is 0."]
+    assert preview(client, asked(shown, config=IDENTITY))["in_vain"] == []
+
+
+def test_a_preview_of_a_tab_that_waits_is_superseded_by_its_next(
+    client: TestClient, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backend.vision import VisionSuperseded
+
+    def superseded(*_: object) -> None:
+        raise VisionSuperseded("a newer request took its place")
+
+    held: Callable[..., object] = superseded
+    monkeypatch.setattr(lab.lab(client.app).vision, "ask", held)  # type: ignore[arg-type]
+    answer = client.post("/api/augmentations/preview", json=asked(shown, tab="one"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "superseded")
 
 
 @pytest.mark.parametrize(
@@ -50,10 +189,15 @@ def test_what_is_switched_on_in_vain_is_said(client: TestClient, shown: Shown) -
     [
         {"indices": []},
         {"indices": list(range(17))},
+        {"indices": list(range(16)), "views": 5},
         {"indices": [-1]},
         {"indices": [lab.N]},
         {"indices": [2**40]},
         {"indices": "0"},
+        {"views": 1},
+        {"views": 33},
+        {"tab": "a b"},
+        {"photo": "abc"},
         {"config": {"flip_p": 1.5}},
         {"config": {"jitter_strength": -0.1}},
         {"config": {"crop_scale_min": 0.9, "crop_scale_max": 0.2}},
