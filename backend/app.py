@@ -87,6 +87,7 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
             look.cancel()
         await asyncio.to_thread(lab.reports.stop)
         await asyncio.to_thread(lab.vision.stop)
+        await asyncio.to_thread(lab.studies.stop)
         catalogue.close()
 
 

@@ -25,6 +25,7 @@ from simclr.index import Index
 
 DATASETS_OPEN = 16
 BANKS_OPEN = 8
+STUDY_TIMEOUT_S = 60.0
 IMPORTS_AT_ONCE = 2
 
 
@@ -48,8 +49,19 @@ class Lab:
     datasets: Opened[Dataset] = field(default_factory=lambda: Opened(open_dataset, DATASETS_OPEN))
     reports: Reports = field(default_factory=Reports)
     banks: Opened[Index] = field(default_factory=lambda: Opened(open_index, BANKS_OPEN))
+    # A second child for what takes seconds, so that no preview waits behind it; started by the first who asks.
+    studies: Vision = field(default_factory=lambda: Vision(timeout_s=STUDY_TIMEOUT_S))
     # Imports wait here without a thread of the pool that answers everybody else.
     importing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(IMPORTS_AT_ONCE))
+
+    def study(self, header: dict[str, Any], blobs: Sequence[bytes | memoryview], caller: str) -> Answer:
+        """The answer of the child that takes seconds; of one caller's studies of a kind only the newest is waited for.
+
+        Raises:
+            ApiError: as ``ask``.
+        """
+        self.studies.start()
+        return self.ask(header, blobs, caller, caller and header["do"], self.studies)
 
     @property
     def folder(self) -> Path:

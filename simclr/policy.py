@@ -34,6 +34,17 @@ def without_effect(config: AugmentConfig, channels: int, size_px: int) -> list[s
     return [*_of_colours(config, channels), *_of_zero_ranges(config), *_of_the_size(config, size_px)]
 
 
+def hardly_any_effect(config: AugmentConfig, size_px: int) -> list[str]:
+    """Name every operation that is on and changes images of this size so little that one may leave it out."""
+    # The kernel of the blur is the odd number next to a tenth of the image, and 3 px at least; see views/filters.py.
+    if config.blur_p > 0 and 3 <= size_px < 40:
+        return [
+            f"Blur (blur_p) hardly changes images of {size_px} px: its kernel is 3 px wide, "
+            "and the paper leaves it out for small images."
+        ]
+    return []
+
+
 def may_change_the_label(config: AugmentConfig, classes: Sequence[str]) -> list[str]:
     """Name every operation that probably makes an image one of another class, as far as the classes' names tell.
 

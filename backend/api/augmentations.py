@@ -18,7 +18,7 @@ from backend.staging import read_body
 from backend.vision import Answer
 from simclr.config import AugmentConfig, Seed
 from simclr.datasets import Dataset
-from simclr.policy import may_change_the_label, without_effect
+from simclr.policy import hardly_any_effect, may_change_the_label, without_effect
 
 router = APIRouter(tags=["augmentations"])
 
@@ -133,7 +133,7 @@ class OverlapsOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """``in_vain`` names, a sentence each, what is on but changes no view of such images; ``doubtful`` what may change labels."""
+    """``in_vain`` names, a sentence each, what is on but changes no view, or hardly; ``doubtful`` what may change labels."""
 
     images: list[ShownOut]
     alone: list[AloneOut]
@@ -192,7 +192,10 @@ def preview(body: PreviewIn, lab: LabDep) -> PreviewOut:
         images=shown,
         alone=[AloneOut(part=part, picture=next(pictures)) for part in header["alone"]],
         overlaps=OverlapsOut(draws=sum(law), counts=law, median=header["median"], apart=header["apart"]),
-        in_vain=without_effect(body.config, dataset.channels, dataset.image_size),
+        in_vain=[
+            *without_effect(body.config, dataset.channels, dataset.image_size),
+            *hardly_any_effect(body.config, dataset.image_size),
+        ],
         doubtful=may_change_the_label(body.config, dataset.classes),
     )
 

@@ -15,12 +15,13 @@ from backend.api import (
     results,
     search,
     session,
+    studies,
     system,
 )
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, datasets, images, reports, augmentations, jobs, events, encoders, search, results,
+    health, session, system, configs, datasets, images, reports, augmentations, studies, jobs, events, encoders, search, results,
 )  # fmt: skip
 
 

@@ -1,26 +1,23 @@
 """What vision's child can do. Only this module and those it imports hold torch in the backend."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from backend.vision.encoders import encoder_at
 from backend.vision.frames import Header
 from backend.vision.previews import Reply, photo, preview, sheet, told
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.images import decode_image, to_square
-from simclr.encoders import EncoderFile, load_encoder, prepare, untrained_encoder
-
-ENCODERS_KEPT = 4
+from simclr.encoders import load_encoder, prepare, untrained_encoder
 
 
 def encode(header: Header, blobs: list[bytes]) -> Reply:
     """The features of an uploaded image, float32, of unit length."""
-    path = Path(header["encoder"])
-    encoder, file = _encoder(path, path.stat().st_mtime_ns)
+    encoder, file = encoder_at(header["encoder"])
     size = header["image_size"]
     picture = to_square(decode_image(blobs[0], needed_px=size), header["channels"], size)
     image = torch.from_numpy(np.array(picture)[None])
@@ -41,11 +38,22 @@ def untrained(header: Header, _blobs: list[bytes]) -> Reply:
     return {}, []
 
 
+def study(header: Header, blobs: list[bytes]) -> Reply:
+    """A study of a policy."""
+    # Its solver costs a part of a second that the child of previews never needs.
+    from backend.vision.studies import STUDIES
+
+    return STUDIES[header["do"]](header, blobs)
+
+
 OPERATIONS: dict[str, Callable[[Header, list[bytes]], Reply]] = {
     "preview": preview,
     "story": told,
     "sheet": sheet,
     "photo": photo,
+    "shortcuts": study,
+    "hardness": study,
+    "label_costs": study,
     "encode": encode,
     "untrained": untrained,
 }
@@ -63,11 +71,6 @@ def reply(header: Header, blobs: list[bytes]) -> Reply:
         message = "There is not enough memory for this image: make it smaller."
         return {"ok": False, "code": "too_large", "message": message}, []
     return {"ok": True, **answer}, made
-
-
-@lru_cache(ENCODERS_KEPT)
-def _encoder(path: Path, _changed: int) -> tuple[nn.Module, EncoderFile]:
-    return load_encoder(path)
 
 
 def warm_up() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from simclr.augment import draw_views
 from simclr.config import AugmentConfig
-from simclr.policy import without_effect
+from simclr.policy import hardly_any_effect, may_change_the_label, without_effect
+from simclr.views.filters import blur_width
 from tests.simclr.torchvision_views import STILL, random_images
 
 # Setting, channels, size, and how each sentence begins.
@@ -92,3 +93,37 @@ def test_images_that_cannot_be_are_refused(channels: int, size: int) -> None:
 def test_asking_needs_no_torch() -> None:
     asked = "import sys, simclr.policy; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+def test_blur_is_doubted_where_its_kernel_is_the_smallest_there_is() -> None:
+    blurred = STILL.model_copy(update={"blur_p": 0.5})
+    assert [size for size in range(3, 120) if hardly_any_effect(blurred, size)] == [
+        size for size in range(3, 120) if blur_width(size) == 3
+    ]
+    assert hardly_any_effect(STILL, 28) == []
+
+
+@pytest.mark.parametrize(
+    ("settings_", "classes", "begins"),
+    [
+        ({"flip_p": 0.5}, "0123456789", ["The classes are characters, and a mirrored one is another or none: flip."]),
+        ({"flip_p": 0.5}, ["digit 3", "Letter b"], ["The classes are characters"]),
+        ({"flip_p": 0.5}, ["ant", "bee"], []),
+        ({"rotation_p": 0.5, "rotation_max": 180.0}, "69", ["The classes are characters, and one turned by 180°"]),
+        ({"rotation_p": 0.5, "rotation_max": 15.0}, "69", []),
+        (
+            {"jitter_p": 0.8, "grey_p": 0.2},
+            ["red", "dark blue"],
+            ["The classes are named by colour, which hue and grey"],
+        ),
+        ({"jitter_p": 0.8, "hue": 0.0}, ["red", "blue"], []),
+        ({"grey_p": 0.2}, ["greenhouse", "redwood", "barn", "hut"], []),
+        ({"jitter_p": 0.8, "flip_p": 0.5, "grey_p": 0.2}, [], []),
+    ],
+)
+def test_a_label_that_may_change_is_doubted_by_its_name(
+    settings_: dict[str, float], classes: list[str], begins: list[str]
+) -> None:
+    found = may_change_the_label(STILL.model_copy(update=settings_), list(classes))
+    assert len(found) == len(begins)
+    assert all(said.startswith(start) for said, start in zip(found, begins, strict=True)), found

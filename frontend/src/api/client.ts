@@ -10,14 +10,17 @@ import type {
   DatasetOut,
   EncoderOut,
   EstimateOut,
+  Hardness,
   ImageOut,
   JobBody,
   JobIn,
   JobOut,
+  LabelCosts,
   Preview,
   Story,
   ResultOut,
   SearchOut,
+  Shortcuts,
   Split,
   Strategy,
   SystemOut,
@@ -48,7 +51,9 @@ export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
 
-export async function data<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+export async function data<T>(
+  answer: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<T> {
   const { data, error, response } = await answer;
   if (!response.ok) {
     if (response.status === 401) onSignedOut();
@@ -148,6 +153,30 @@ export async function takePhoto(dataset_id: string, image: Blob, signal: AbortSi
     signal,
   });
   return (await data(asked)).picture;
+}
+
+/** A policy to be studied on a set; the studies take a second or more. */
+export interface StudyRequest {
+  dataset_id: string;
+  config: AugmentConfig;
+  seed: number;
+  tab: string;
+}
+
+export interface EncoderStudyRequest extends StudyRequest {
+  encoder_id: string;
+}
+
+export function auditShortcuts(body: StudyRequest, signal: AbortSignal): Promise<Shortcuts> {
+  return data(http.POST('/api/augmentations/shortcuts', { body, signal }));
+}
+
+export function compareHardness(body: EncoderStudyRequest, signal: AbortSignal): Promise<Hardness> {
+  return data(http.POST('/api/augmentations/hardness', { body, signal }));
+}
+
+export function measureLabelCosts(body: EncoderStudyRequest, signal: AbortSignal): Promise<LabelCosts> {
+  return data(http.POST('/api/augmentations/label-costs', { body, signal }));
 }
 
 /** Submits a job; the same `key` sent again, such as by a second click, finds the same job. */

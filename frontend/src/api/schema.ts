@@ -4,6 +4,46 @@
  */
 
 export interface paths {
+    "/api/augmentations/hardness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare
+         * @description How similar an encoder finds the pairs of this policy, against views of different images.
+         */
+        post: operations["compare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/augmentations/label-costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cost
+         * @description What each operation of this policy costs the label, as a probe on an encoder's features reads it.
+         */
+        post: operations["cost"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/augmentations/photo": {
         parameters: {
             query?: never;
@@ -58,6 +98,26 @@ export interface paths {
          * @description The images and views of a preview as one PNG, a row for each image.
          */
         post: operations["draw_sheet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/augmentations/shortcuts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Audit
+         * @description Solve the contrastive task of this policy with features that know nothing.
+         */
+        post: operations["audit"];
         delete?: never;
         options?: never;
         head?: never;
@@ -823,6 +883,16 @@ export interface components {
              */
             source: "digits" | "patterns" | "factors";
         };
+        /**
+         * ChangeOut
+         * @description By how many of 255 levels an operation by itself changes a pixel on average.
+         */
+        ChangeOut: {
+            /** Levels */
+            levels: number;
+            /** Part */
+            part: string;
+        };
         /** CheckpointEvent */
         CheckpointEvent: {
             /** At */
@@ -872,6 +942,22 @@ export interface components {
                 [key: string]: unknown;
             };
             transfer: components["schemas"]["TransferSchemas"];
+        };
+        /**
+         * CostOut
+         * @description ``lost`` is by how much the probe's accuracy falls under this operation by itself, with its 95 % interval.
+         */
+        CostOut: {
+            /** Accuracy */
+            accuracy: number;
+            /** High */
+            high: number;
+            /** Lost */
+            lost: number;
+            /** Low */
+            low: number;
+            /** Part */
+            part: string;
         };
         /** DatasetOut */
         DatasetOut: {
@@ -1152,6 +1238,31 @@ export interface components {
              */
             origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
         };
+        /** EncoderStudyIn */
+        EncoderStudyIn: {
+            config: components["schemas"]["AugmentConfig"];
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /**
+             * Encoder Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            encoder_id: string;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Tab
+             * @description Who asks: tabs take turns.
+             * @default
+             */
+            tab: string;
+        };
         /** EncodersOut */
         EncodersOut: {
             /** Items */
@@ -1402,6 +1513,28 @@ export interface components {
              */
             probe: boolean;
         };
+        /**
+         * HardnessOut
+         * @description Cosine similarities of ``n`` pairs and of ``n`` strangers, as counts in equal bars from ``low`` to 1.
+         *
+         *     ``told_apart`` is how often a pair is more similar than strangers: 0.5 is chance.
+         */
+        HardnessOut: {
+            /** Low */
+            low: number;
+            /** Mean Others */
+            mean_others: number;
+            /** Mean Pairs */
+            mean_pairs: number;
+            /** N */
+            n: number;
+            /** Others */
+            others: number[];
+            /** Pairs */
+            pairs: number[];
+            /** Told Apart */
+            told_apart: number;
+        };
         /** HealthOut */
         HealthOut: {
             /**
@@ -1558,6 +1691,20 @@ export interface components {
              * @default 0.1
              */
             temperature: number;
+        };
+        /**
+         * LabelCostsOut
+         * @description ``accuracy`` is that without any operation, of a probe fitted on ``fitted`` images, on ``n`` held-out ones.
+         */
+        LabelCostsOut: {
+            /** Accuracy */
+            accuracy: number;
+            /** Costs */
+            costs: components["schemas"]["CostOut"][];
+            /** Fitted */
+            fitted: number;
+            /** N */
+            n: number;
         };
         /**
          * Lane
@@ -2080,7 +2227,7 @@ export interface components {
         };
         /**
          * PreviewOut
-         * @description ``in_vain`` names, a sentence each, what is on but changes no view of such images; ``doubtful`` what may change labels.
+         * @description ``in_vain`` names, a sentence each, what is on but changes no view, or hardly; ``doubtful`` what may change labels.
          */
         PreviewOut: {
             /** Alone */
@@ -2316,6 +2463,34 @@ export interface components {
             signed_in: true;
         };
         /**
+         * ShortcutOut
+         * @description How often a trivial feature finds a view's partner first, with its 95 % interval.
+         */
+        ShortcutOut: {
+            /** Feature */
+            feature: string;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Top1 */
+            top1: number;
+        };
+        /**
+         * ShortcutsOut
+         * @description What trivial features reach on the contrastive task among ``views`` views; guessing reaches ``chance``.
+         */
+        ShortcutsOut: {
+            /** Chance */
+            chance: number;
+            /** Changes */
+            changes: components["schemas"]["ChangeOut"][];
+            /** Shortcuts */
+            shortcuts: components["schemas"]["ShortcutOut"][];
+            /** Views */
+            views: number;
+        };
+        /**
          * ShownOut
          * @description An image (``index`` is null for the photo), its views, and the overlap (IoU) of the first two views' boxes.
          */
@@ -2410,6 +2585,26 @@ export interface components {
             overlap: number;
             /** Views */
             views: components["schemas"]["StepOut"][][];
+        };
+        /** StudyIn */
+        StudyIn: {
+            config: components["schemas"]["AugmentConfig"];
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Tab
+             * @description Who asks: tabs take turns.
+             * @default
+             */
+            tab: string;
         };
         /**
          * SystemOut
@@ -2591,6 +2786,90 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    compare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EncoderStudyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HardnessOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    cost: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EncoderStudyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelCostsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     take_photo: {
         parameters: {
             query: {
@@ -2698,6 +2977,48 @@ export interface operations {
                 };
                 content: {
                     "image/png": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StudyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShortcutsOut"];
                 };
             };
             /** @description Client Error */
