@@ -21,10 +21,12 @@ from backend.staging import Staging
 from backend.streams import Streams
 from backend.vision import Answer, Vision, VisionCrashed, VisionRefused, VisionSuperseded, VisionUnavailable
 from simclr.datasets import Dataset, open_dataset
+from simclr.datasets.origin import Origin, read_origin
 from simclr.index import Index
 
 DATASETS_OPEN = 16
 BANKS_OPEN = 8
+ORIGINS_OPEN = 4
 STUDY_TIMEOUT_S = 60.0
 IMPORTS_AT_ONCE = 2
 
@@ -47,6 +49,7 @@ class Lab:
     bell: Bell
     pulse: Pulse
     datasets: Opened[Dataset] = field(default_factory=lambda: Opened(open_dataset, DATASETS_OPEN))
+    origins: Opened[Origin] = field(default_factory=lambda: Opened(read_origin, ORIGINS_OPEN))
     reports: Reports = field(default_factory=Reports)
     banks: Opened[Index] = field(default_factory=lambda: Opened(open_index, BANKS_OPEN))
     # A second child for what takes seconds, so that no preview waits behind it; started by the first who asks.

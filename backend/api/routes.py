@@ -17,11 +17,13 @@ from backend.api import (
     session,
     studies,
     system,
+    tiles,
 )
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, datasets, images, reports, augmentations, studies, jobs, events, encoders, search, results,
+    health, session, system, configs, datasets, images, tiles, reports, augmentations, studies, jobs, events, encoders,
+    search, results,
 )  # fmt: skip
 
 

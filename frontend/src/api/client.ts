@@ -11,7 +11,6 @@ import type {
   EncoderOut,
   EstimateOut,
   Hardness,
-  ImageOut,
   JobBody,
   JobIn,
   JobOut,
@@ -21,7 +20,6 @@ import type {
   ResultOut,
   SearchOut,
   Shortcuts,
-  Split,
   Strategy,
   SystemOut,
 } from './types';
@@ -92,22 +90,6 @@ export function readDataset(dataset_id: string): Promise<DatasetOut> {
 
 export function addBuiltin(source: BuiltinSource): Promise<DatasetOut> {
   return data(http.POST('/api/datasets/builtin', { body: { source } }));
-}
-
-export interface ImagesQuery {
-  split?: Split;
-  class_index?: number;
-  offset?: number;
-  limit?: number;
-}
-
-export function listImages(
-  dataset_id: string,
-  query: ImagesQuery,
-  signal?: AbortSignal,
-): Promise<{ total: number; items: ImageOut[] }> {
-  const params = { path: { dataset_id }, query };
-  return data(http.GET('/api/datasets/{dataset_id}/images', { params, signal }));
 }
 
 /** Where an image's PNG is. It never changes, so the browser keeps it. */

@@ -1,6 +1,12 @@
-/** What is asked about one image set: its report. */
+/** What is asked about one image set: its report, its images, tiles of thumbnails. */
 import { data, http } from './client';
-import type { DatasetReport } from './types';
+import type { AboutImage, DatasetReport, Split } from './types';
+
+/** Some of a set's images; class -1 stands for those without a label. */
+export interface Choice {
+  split?: Split;
+  class_index?: number;
+}
 
 /** The report, or how many reports are made before this one. */
 export async function readReport(
@@ -17,4 +23,33 @@ export function isReport(answer: DatasetReport | { before: number }): answer is 
 /** Where the files that an import left out are, as a table. */
 export function skippedUrl(datasetId: string): string {
   return `/api/datasets/${datasetId}/skipped.csv`;
+}
+
+/** What is known of an image, and its neighbours among a choice. */
+export function readAbout(
+  dataset_id: string,
+  index: number,
+  choice: Choice,
+  signal: AbortSignal,
+): Promise<AboutImage> {
+  const params = { path: { dataset_id, index }, query: choice };
+  return data(http.GET('/api/datasets/{dataset_id}/images/{index}/about', { params, signal }));
+}
+
+/** Where an image's larger original is. */
+export function originalUrl(datasetId: string, index: number): string {
+  return `/api/datasets/${datasetId}/images/${index}/original`;
+}
+
+/** A tile of thumbnails, for `parseTile`; the browser keeps it. */
+export function readTile(
+  dataset_id: string,
+  number: number,
+  choice: Choice,
+  signal: AbortSignal,
+): Promise<ArrayBuffer> {
+  const params = { path: { dataset_id, number }, query: choice };
+  return data(
+    http.GET('/api/datasets/{dataset_id}/tiles/{number}', { params, parseAs: 'arrayBuffer', signal }),
+  );
 }

@@ -284,6 +284,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/images/{index}/about": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read About
+         * @description What is known of an image, and where it stands among those of a split and class.
+         */
+        get: operations["read_about"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/images/{index}/original": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Full Size
+         * @description The original of an image that is stored smaller, as large as the import kept it; 404 where it kept none.
+         */
+        get: operations["read_full_size"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/{dataset_id}/report": {
         parameters: {
             query?: never;
@@ -316,6 +356,26 @@ export interface paths {
          * @description The files that the import left out, 10,000 at most, each with the reason, as a table.
          */
         get: operations["read_skipped"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/tiles/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Tile
+         * @description From the image number × 200 of a split and class on: thumbnails, positions, labels and splits, as ``as_bytes`` has them.
+         */
+        get: operations["read_tile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -666,6 +726,39 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AboutOut
+         * @description One image, and its neighbours among those of a split and class.
+         *
+         *     ``file_name`` is null where images were no files, ``place`` (from 0) where the image is not among those.
+         */
+        AboutOut: {
+            /** Class Name */
+            class_name: string | null;
+            /** Factors */
+            factors: {
+                [key: string]: number;
+            };
+            /** File Name */
+            file_name: string | null;
+            /** Has Original */
+            has_original: boolean;
+            /** Index */
+            index: number;
+            /** Label */
+            label: number | null;
+            /** Next */
+            next: number | null;
+            /** Place */
+            place: number | null;
+            /** Previous */
+            previous: number | null;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "train" | "val" | "test";
+        };
         /**
          * AgainIn
          * @description ``epochs``: as many in all, more than the job had; without it the job is tried again as it was.
@@ -3396,6 +3489,95 @@ export interface operations {
             };
         };
     };
+    read_about: {
+        parameters: {
+            query?: {
+                split?: ("train" | "val" | "test") | null;
+                class_index?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AboutOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_full_size: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     read_report: {
         parameters: {
             query?: never;
@@ -3465,6 +3647,53 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_tile: {
+        parameters: {
+            query?: {
+                split?: ("train" | "val" | "test") | null;
+                class_index?: number | null;
+            };
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Client Error */

@@ -4,6 +4,7 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 
 export type DatasetOut = Schemas['DatasetOut'];
+export type AboutImage = Schemas['AboutOut'];
 export type DatasetReport = Schemas['DatasetReport'];
 export type Leak = Schemas['Leak'];
 export type Twin = Schemas['Twin'];

@@ -16,6 +16,21 @@ export function unlabelled(dataset: DatasetOut, split: Split): number {
   return (dataset.split_sizes[split] ?? 0) - labelled;
 }
 
+/** How many images are in a split (null for all) and class (null for all, -1 for those without a label). */
+export function matching(dataset: DatasetOut, split: Split | null, classIndex: number | null): number {
+  const splits = split ? [split] : SPLITS;
+  const inSplit = (each: Split): number => {
+    if (classIndex === null) return dataset.split_sizes[each] ?? 0;
+    return classIndex < 0 ? unlabelled(dataset, each) : (dataset.counts[each]?.[classIndex] ?? 0);
+  };
+  return splits.reduce((sum, each) => sum + inSplit(each), 0);
+}
+
+/** A generative factor: kinds are whole numbers, measures need three digits. */
+export function factorText(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+}
+
 /** The precision that a search by chance would reach: the class's share of all other images. */
 export function chanceShare(dataset: DatasetOut, classIndex: number): number {
   const others = dataset.n - 1;

@@ -1,0 +1,172 @@
+"""A set of some thousand images as somebody looks at it: what the report tells, and a grid that holds only what is in sight."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from backend.catalogue.engine import open_catalogue
+from backend.catalogue.models import DatasetRow
+from backend.catalogue.upgrade import upgrade
+from backend.settings import Settings
+from simclr.datasets import Dataset, write_dataset
+from simclr.datasets.origin import Origin
+from simclr.datasets.originals import Keeper
+from simclr.datasets.patterns import patterns
+from tests.backend.api.process import Api, started
+from tests.e2e.conftest import WIDE, Complaints, watched
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+N = 3300
+LEAKED = 37
+LARGE = 10
+"""Every so many-th image has a larger original."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    api: Api
+    dataset: Dataset
+    address: str
+
+
+def leaky(folder: Path) -> Dataset:
+    """Textures of which 37 stand in train and in test, with names and some larger originals."""
+    clean = patterns(N, seed=3)
+    images = clean.images.copy()
+    images[clean.indices("test")[:LEAKED]] = images[clean.indices("train")[:LEAKED]]
+    keeper = Keeper(folder / "originals", 200, 10**7)
+    for i in range(0, N, LARGE):
+        keeper.keep(i, Image.new("RGB", (200, 150), "teal"))
+    names = [f"{clean.classes[label]}/<i>{i}</i>.png" for i, label in enumerate(clean.labels)]
+    return replace(clean, images=images, origin=Origin(names=names), originals=keeper.done(list(range(N))))
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """The API alone, over a data folder that holds the set: looking needs no worker."""
+    folder = tmp_path_factory.mktemp("browse")
+    dataset = leaky(folder)
+    settings = Settings(data=folder / "data")
+    info = write_dataset(dataset, settings.data_folder / "datasets/one")
+    catalogue = open_catalogue(settings)
+    upgrade(catalogue.engine)
+    row = DatasetRow(
+        name="Textures", key="datasets/one", content_hash=info.content_hash, info=info.model_dump(mode="json"), created_at=0.0
+    )  # fmt: skip
+    with catalogue.writing() as session:
+        session.add(row)
+    catalogue.close()
+    with started(settings.data_folder) as api:
+        yield Shown(api, dataset, f"{api.origin}/data/{row.id}")
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, shown: Shown, complaints_of_module: Complaints) -> Iterator[Page]:
+    context = browser.new_context(viewport=WIDE)
+    page = watched(context, complaints_of_module)
+    page.goto(f"{shown.api.origin}/#token={shown.api.settings.access_token}")
+    page.get_by_role("navigation", name="Pages").wait_for()
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def page(opened: Page, shown: Shown) -> Page:
+    opened.goto(shown.address)
+    opened.get_by_role("gridcell", name=re.compile("^Image 0,")).wait_for()
+    return opened
+
+
+def test_the_report_names_the_images_that_stand_in_two_splits_and_shows_them(page: Page) -> None:
+    report = page.get_by_role("region", name="Report")
+    expect(report.get_by_text(f"{LEAKED} test images also stand in train")).to_be_visible(timeout=60_000)
+    pairs = report.get_by_role("list", name="Pairs: test, train")
+    expect(pairs.get_by_role("listitem")).to_have_count(6)
+    report.get_by_role("button", name="Show more of 37 pairs").click()
+    expect(pairs.get_by_role("listitem")).to_have_count(30)
+    pairs.get_by_role("button", name=re.compile("has the same pixels")).first.click()
+    expect(page.get_by_role("dialog", name=re.compile("Image"))).to_be_visible()
+    page.keyboard.press("Escape")
+    before = report.get_by_role("region", name="False negatives").inner_text()
+    report.get_by_role("slider", name="Images in a batch, N").press("ArrowLeft")
+    expect(page).to_have_url(re.compile("batch=128"))
+    assert report.get_by_role("region", name="False negatives").inner_text() != before
+
+
+def test_only_what_is_in_sight_exists_wherever_one_has_scrolled(page: Page, shown: Shown) -> None:
+    grid = page.get_by_role("grid", name="Images")
+    grid.focus()
+    for key, index in (("Control+End", N - 1), ("ArrowLeft", N - 2), ("Control+Home", 0), ("PageDown", None)):
+        page.keyboard.press(key)
+        chosen = page.get_by_role("gridcell", selected=True)
+        expect(chosen).to_have_count(1)
+        if index is not None:
+            label = shown.dataset.classes[shown.dataset.labels[index]]
+            expect(chosen).to_have_accessible_name(re.compile(f"^Image {index}, {label}"))
+        expect(chosen).to_be_in_viewport()
+        assert page.get_by_role("gridcell").count() < 400
+        assert grid.locator("canvas").count() < 10
+    # What the canvas shows is the image that the cell names.
+    box = chosen.bounding_box()
+    assert box
+    name = str(chosen.get_attribute("aria-label"))
+    drawn = page.evaluate(PIXEL, [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2])
+    found = re.search(r"Image (\d+)", name)
+    assert found
+    middle = shown.dataset.images[int(found[1])][:, 15:17, 15:17].reshape(3, -1)
+    assert any(np.array_equal(drawn, pixel) for pixel in middle.T)
+
+
+PIXEL = """([x, y]) => {
+  for (const canvas of document.querySelectorAll('[role=grid] canvas')) {
+    const box = canvas.getBoundingClientRect();
+    if (y < box.top || y >= box.bottom) continue;
+    const scale = canvas.width / box.width;
+    return [...canvas.getContext('2d').getImageData((x - box.left) * scale, (y - box.top) * scale, 1, 1).data.slice(0, 3)];
+  }
+}"""
+
+
+def test_a_filter_tells_its_count_and_a_link_brings_a_colleague_to_the_same_place(page: Page, shown: Shown) -> None:
+    dataset = shown.dataset
+    wanted = np.flatnonzero((dataset.labels == 3) & (dataset.splits == 0))
+    page.get_by_role("combobox", name="Split").select_option("train")
+    page.get_by_role("combobox", name="Class").select_option("3")
+    images = page.get_by_role("region", name="Images")
+    expect(images.get_by_role("status")).to_have_text(f"{len(wanted)} images")
+    page.get_by_role("grid").evaluate("(grid) => (grid.scrollTop = 1e6)")
+    last = page.get_by_role("gridcell", name=re.compile(f"^Image {wanted[-1]}, "))
+    expect(last).to_be_in_viewport()
+    expect(page).to_have_url(re.compile(r"at=\d+"))
+    page.reload()
+    expect(last).to_be_in_viewport()
+    page.go_back()
+    expect(images.get_by_role("status")).to_have_text(f"{(dataset.splits == 0).sum():,} images")
+
+
+def test_an_image_opens_as_large_as_it_was_kept_with_all_that_is_known_of_it(page: Page, shown: Shown) -> None:
+    grid = page.get_by_role("grid")
+    grid.focus()
+    for _ in range(LARGE):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    opened = page.get_by_role("dialog", name=f"Image {LARGE}")
+    expect(opened.get_by_text(f"<i>{LARGE}</i>.png")).to_be_visible()
+    expect(opened.get_by_role("img")).to_have_js_property("naturalWidth", 200)
+    expect(opened.get_by_role("link", name="Search like this")).to_have_attribute("href", re.compile("index=10"))
+    page.keyboard.press("ArrowRight")
+    following = page.get_by_role("dialog", name=f"Image {LARGE + 1}")
+    expect(following.get_by_text(f"<i>{LARGE + 1}</i>.png")).to_be_visible()
+    expect(following.get_by_role("img")).to_have_js_property("naturalWidth", 32)
+    page.reload()
+    expect(following).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("image="))
