@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The tests compare numbers and share two cores with what they start.
 TESTING := OMP_NUM_THREADS=1
 
-.PHONY: help setup pages demo up test check check-python check-frontend soak bench fix api-types lock clean
+.PHONY: help setup pages demo up test test-python test-browser check check-python check-frontend soak bench fix api-types lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -44,14 +44,19 @@ up: setup pages ## Start the lab and print its link
 
 test: setup pages ## Prove it all: linters, types, units, real processes, a browser
 	@$(MAKE) --no-print-directory -j2 check-python check-frontend
-	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
-	export $(TESTING) SIMCLR_LAB_TEST_CHROMIUM="$$chromium" && \
-	$(BIN)/python -m pytest -q -n 2 -m "not e2e" && \
-	$(BIN)/python -m pytest -m e2e
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-python test-browser
 
 check: setup pages ## The quick half of it, under 90 seconds: for every change
 	@$(MAKE) --no-print-directory -j2 check-python check-frontend
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 -m "not slow and not e2e"
+
+# Both at once: a browser, and many a test of processes, mostly wait.
+test-python: setup
+	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not e2e"
+
+test-browser: setup pages
+	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
+	$(TESTING) SIMCLR_LAB_TEST_CHROMIUM="$$chromium" $(BIN)/python -m pytest -q -m e2e
 
 check-python: setup
 	@$(BIN)/ruff check --quiet .

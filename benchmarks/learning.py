@@ -46,13 +46,17 @@ class Recipe:
 
 
 def photographs(source: Path) -> Dataset:
+    """Some of CIFAR-10's archive."""
+    with tempfile.TemporaryDirectory() as folder:
+        return some_of(import_archive(source, scratch=Path(folder) / "pixels"))
+
+
+def some_of(whole: Dataset) -> Dataset:
     """5,000 images of CIFAR-10 to train on, 1,000 each to choose and to test: those that a fixed shuffle puts first."""
     counts: dict[Split, int] = {"train": 5_000, "val": 1_000, "test": 1_000}
     random = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = import_archive(source, scratch=Path(folder) / "pixels")
-        chosen = np.concatenate([random.permutation(whole.indices(split))[:n] for split, n in counts.items()])
-        arrays = {name: getattr(whole, name)[chosen] for name in ("images", "labels", "splits")}
+    chosen = np.concatenate([random.permutation(whole.indices(split))[:n] for split, n in counts.items()])
+    arrays = {name: getattr(whole, name)[chosen] for name in ("images", "labels", "splits")}
     return dataclasses.replace(whole, **arrays)
 
 

@@ -1,5 +1,8 @@
-"""Small image sets, and threads that do not fight over busy cores."""
+"""Small image sets and a large one, and threads that do not fight over busy cores."""
 
+import fcntl
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,36 @@ SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 def _one_thread() -> None:
     """Tensors this small gain nothing from threads, and on busy cores threads wait for each other."""
     torch.set_num_threads(1)
+
+
+MEASURED_IMPORT = """\
+import resource, subprocess, sys
+subprocess.run([sys.executable, '-m', 'simclr.datasets.importer', *sys.argv[1:], '--format', 'zip'], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+@pytest.fixture(scope="session")
+def cifar10(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The folder of CIFAR-10, imported once for all processes that test.
+
+    ``import.txt`` in it holds what the importer said and its peak memory in KiB, which a small process between has measured: a
+    child's peak counts what the process held that forked it.
+    """
+    source = SHARED_DATA / "cifar10.zip"
+    if not source.exists():
+        pytest.skip(f"{source} is not here: it is not shipped with the program")
+    base = tmp_path_factory.getbasetemp()
+    is_one_of_many = hasattr(request.config, "workerinput")
+    folder = (base.parent if is_one_of_many else base) / "cifar10"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = folder / "import.txt"
+        if not said.exists():
+            command = [sys.executable, "-c", MEASURED_IMPORT, source, folder]
+            answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            said.write_text(answer, encoding="utf-8")
+    return folder
 
 
 def striped(n: int = 96, *, channels: int = 3, size_px: int = 8, labelled: bool = True, seed: int = 0) -> Dataset:

@@ -286,12 +286,8 @@ def test_pneumonia_repeats_images_across_splits() -> None:
 
 
 @pytest.mark.slow
-def test_cifar10_repeats_test_images_in_train(tmp_path: Path) -> None:
-    source = SHARED / "cifar10.zip"
-    if not source.exists():
-        pytest.skip("CIFAR-10 is not on this machine")
-    dataset = import_archive(source, scratch=tmp_path / "scratch")
-    report = make_report(dataset)
+def test_cifar10_repeats_test_images_in_train(cifar10: Path) -> None:
+    report = make_report(open_dataset(cifar10))
     assert report.mean == pytest.approx([0.491, 0.482, 0.447], abs=0.002)
     assert report.std == pytest.approx([0.247, 0.244, 0.262], abs=0.002)
     # Barz & Denzler 2020 (arXiv:1902.00423) found 286 by features and eyes; hashes see those that are the same picture.
