@@ -16,6 +16,8 @@ from backend.catalogue.engine import open_catalogue
 from backend.catalogue.upgrade import upgrade
 from backend.deps import Lab
 from backend.headers import is_api
+from backend.importing import tidy
+from backend.jobs.imports import STAGING
 from backend.jobs.queue import Bell
 from backend.pulse import Pulse
 from backend.security import Guard, Keys
@@ -72,12 +74,12 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
         keys=keys,
         catalogue=catalogue,
         vision=vision,
-        staging=Staging(settings.data_folder / "staging"),
+        staging=Staging(settings.data_folder / STAGING),
         streams=Streams(catalogue, lambda: app.state.is_stopping()),
         bell=Bell(settings.redis_url),
         pulse=Pulse(settings.redis_url),
     )
-    lab.staging.clean()
+    tidy(catalogue, settings.data_folder, lab.staging)
     lab.vision.start()
     looking = [asyncio.create_task(what.run()) for what in (lab.streams, lab.pulse)]
     try:

@@ -1,19 +1,26 @@
-"""Turns a built-in source or an uploaded archive into a data set of the catalogue, or leaves nothing behind."""
+"""Turns a built-in source into a data set of the catalogue, or leaves nothing behind; and removes what a crash has left."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
-from backend.catalogue import queries
-from backend.catalogue.engine import now
+from backend.catalogue.engine import Catalogue
 from backend.catalogue.ids import new_id
 from backend.catalogue.models import DatasetRow
 from backend.deps import Lab
 from backend.errors import ApiError
+from backend.jobs.imports import awaited_uploads, remove_leftovers
+from backend.jobs.made import enter_dataset
+from backend.jobs.outcomes import Artefact
+from backend.staging import Staging
 from simclr.datasets import DatasetInfo, write_dataset
 from simclr.datasets.errors import DatasetError
+
+DATASETS = "datasets"
+# Says of a folder of its name that it may not have a row yet.
+ENTERING = ".entering"
 
 
 def add_builtin(lab: Lab, source: str) -> tuple[DatasetRow, bool]:
@@ -23,33 +30,24 @@ def add_builtin(lab: Lab, source: str) -> tuple[DatasetRow, bool]:
     return add_dataset(lab, lambda folder: write_dataset(BUILTIN[source](), folder), source.capitalize())
 
 
-def add_archive(lab: Lab, archive: Path, kind: str, image_size: int | None, name: str) -> tuple[DatasetRow, bool]:
-    """The set that an uploaded archive holds, and whether it is new; a limited child reads the strangers' bytes.
-
-    Raises:
-        ApiError: 422 with the code of the refusal; 507 the disk is full.
-    """
-    from simclr.datasets.importer import import_in_child
-
-    return add_dataset(lab, lambda folder: import_in_child(archive, folder, kind, image_size), name)
-
-
 def add_dataset(lab: Lab, make: Callable[[Path], DatasetInfo], name: str) -> tuple[DatasetRow, bool]:
     """Let ``make`` fill a new folder and enter it into the catalogue; images that are there already are not kept twice.
 
     Raises:
-        ApiError: 422, ``make`` refused the images.
+        ApiError: 422, ``make`` refused the images; 507, the disk is full.
     """
-    dataset_id = new_id()
-    # Made among the uploads, where a later start cleans up after a crash, and moved when it is whole.
-    staged = lab.staging.folder / dataset_id
-    key = f"datasets/{dataset_id}"
-    is_new = False
+    dataset_id, is_new = new_id(), False
+    # Made in staging, where a later start cleans up after a crash, and moved when it is whole.
+    staged, entering = lab.staging.folder / dataset_id, lab.staging.folder / f"{dataset_id}{ENTERING}"
+    place = lab.folder / DATASETS / dataset_id
     try:
         info = make(staged)
-        (lab.folder / key).parent.mkdir(parents=True, exist_ok=True)
-        staged.rename(lab.folder / key)
-        row, is_new = _enter(lab, _row(dataset_id, name, key, info))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        entering.touch()
+        staged.rename(place)
+        made = Artefact(f"{DATASETS}/{dataset_id}", info.content_hash, info.model_dump(mode="json"))
+        with lab.catalogue.writing() as session:
+            row, is_new = enter_dataset(session, name or info.source, made, dataset_id)
         return row, is_new
     except DatasetError as refusal:
         status = 507 if refusal.code == "disk_full" else 422
@@ -57,24 +55,20 @@ def add_dataset(lab: Lab, make: Callable[[Path], DatasetInfo], name: str) -> tup
     finally:
         shutil.rmtree(staged, ignore_errors=True)
         if not is_new:
-            shutil.rmtree(lab.folder / key, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
+        entering.unlink(missing_ok=True)
 
 
-def _row(dataset_id: str, name: str, key: str, info: DatasetInfo) -> DatasetRow:
-    content = info.model_dump(mode="json")
-    return DatasetRow(id=dataset_id, name=name or info.source, key=key, content_hash=info.content_hash, info=content)
+def tidy(catalogue: Catalogue, data_folder: Path, staging: Staging) -> None:
+    """At the start of the only process that receives: remove what the one before was about when it died.
 
-
-def _enter(lab: Lab, row: DatasetRow) -> tuple[DatasetRow, bool]:
-    try:
-        with lab.catalogue.writing() as session:
-            if known := queries.dataset_with_content(session, row.content_hash):
-                return known, False
-            row.created_at = now(session)
-            session.add(row)
-    except IntegrityError:  # PostgreSQL: the same images were entered since we looked
-        with lab.catalogue.reading() as session:
-            if known := queries.dataset_with_content(session, row.content_hash):
-                return known, False
-        raise
-    return row, True
+    A folder of a data set goes only where a note says that it was being entered: a catalogue that is not the one of this data
+    folder must not cost anybody images.
+    """
+    with catalogue.reading() as session:
+        for note in staging.folder.glob(f"*{ENTERING}"):
+            key = f"{DATASETS}/{note.stem}"
+            if session.scalar(select(DatasetRow.id).where(DatasetRow.key == key)) is None:
+                shutil.rmtree(data_folder / key, ignore_errors=True)
+        staging.clean(awaited_uploads(session, data_folder))
+        remove_leftovers(session, data_folder)

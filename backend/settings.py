@@ -40,13 +40,22 @@ class Settings(BaseSettings):
     device: str | None = Field(
         None, pattern=DEVICE, description="Device of a worker, such as cpu or cuda:1; default: what it finds."
     )
-    lanes: Annotated[tuple[Literal["long", "short"], ...], NoDecode] = Field(
-        ("long", "short"), min_length=1, description="Queues from which a worker takes jobs, comma-separated."
+    lanes: Annotated[tuple[Literal["long", "short", "import"], ...], NoDecode] = Field(
+        ("long", "short", "import"), min_length=1, description="Queues from which a worker takes jobs, comma-separated."
     )
     short_slot: str | None = Field(
         None, pattern=DEVICE, description="Device of one more worker, for short jobs alone; default: there is none."
     )
     max_upload_mib: int = Field(2048, ge=1, description="Largest upload accepted, in MiB.")
+    max_images: int = Field(200_000, ge=1, description="Most files that an archive or folder to import may hold.")
+    max_pixels: int = Field(16_000_000, ge=64, description="Largest picture that is decoded, in pixels.")
+    max_import_s: int = Field(1800, ge=1, description="Longest that an import may read images, in seconds.")
+    folders: Path | None = Field(None, description="Folder on the server whose folders may be imported; default: none.")
+    download_mirror: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Address that holds the files of published sets; default: their publishers.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,10 +1,12 @@
-"""Where uploads land: a folder that is emptied at start, files of our own naming, counted bytes, room kept on the disk."""
+"""Where uploads land: a folder that is tidied at start, files of our own naming, counted bytes, room kept on the disk."""
 
 import asyncio
+import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -12,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from backend.catalogue.ids import new_id
 from backend.errors import ApiError
+from backend.jobs.imports import remove
 from backend.security import exceeds
 
 MIB = 1 << 20
@@ -22,15 +25,16 @@ RESERVE_BYTES = 256 * MIB
 
 
 class Staging:
-    """Receives the bodies of requests as files that vanish after use."""
+    """Receives the bodies of requests as files that vanish after use, unless somebody has moved them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def clean(self) -> None:
-        """Remove what an earlier process left behind."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def clean(self, needed: Collection[Path] = ()) -> None:
+        """Remove what an earlier process left behind, all but the ``needed``."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        for path in set(self.folder.iterdir()) - set(needed):
+            remove(path)
 
     @asynccontextmanager
     async def receiving(self, request: Request, cap: int) -> AsyncIterator[Path]:
@@ -58,6 +62,7 @@ class Staging:
                     await run_in_threadpool(file.write, bytes(buffer))
                     buffer.clear()
             await run_in_threadpool(file.write, bytes(buffer))
+            await run_in_threadpool(_sync, file)
 
     def _check_room(self, wanted: int) -> None:
         free = shutil.disk_usage(self.folder).free
@@ -105,6 +110,12 @@ async def counted(request: Request, cap: int) -> AsyncIterator[bytes]:
         yield chunk
     if total == 0:
         raise ApiError(422, "empty_upload", "The body is empty: send the file as the body of the request.")
+
+
+def _sync(file: BinaryIO) -> None:
+    """What was accepted is still there after a power cut."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _too_large(cap: int) -> ApiError:

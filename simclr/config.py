@@ -323,6 +323,24 @@ TransferConfig = Annotated[KnnConfig | LinearProbeConfig | FineTuneConfig, Field
 transfer_config: TypeAdapter[KnnConfig | LinearProbeConfig | FineTuneConfig] = TypeAdapter(TransferConfig)
 
 
+class ImportConfig(Config):
+    """How images from outside become a set."""
+
+    image_size: int | None = choice(
+        None, "Side of the squares that are kept. By default the images' own, 64 at most; larger takes longer to train on.",
+        unit="px", basic=True, ge=8, le=224,
+    )  # fmt: skip
+    fit: Literal["crop", "pad"] = choice(
+        "crop",
+        "How an oblong image becomes a square: 'crop' cuts off its longer sides, 'pad' keeps all of it between black bars.",
+        basic=True,
+    )
+    originals_px: int = choice(
+        512, "Longer side of the originals that are kept beside smaller squares, for people to look at; 0 keeps none.",
+        unit="px", basic=True, ge=0, le=2048,
+    )  # fmt: skip
+
+
 class EmbedConfig(Config):
     """Encode every image of a data set into a bank that search and maps read."""
 

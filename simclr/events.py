@@ -19,11 +19,12 @@ class Log(_Event):
 
 
 class Progress(_Event):
-    """How far the work is. ``loss`` and ``chance`` are None where nothing is trained."""
+    """How far the work is, in ``unit``. ``loss`` and ``chance`` are None where nothing is trained."""
 
     kind: Literal["progress"] = "progress"
     step: int
     steps: int
+    unit: Literal["step", "image", "byte"] = "step"
     epoch: int = 0
     epochs: int = 0
     loss: float | None = None

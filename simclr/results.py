@@ -56,3 +56,17 @@ class EmbedResult(_Result):
     feature_dim: int
     images_per_s: float
     seconds: float
+
+
+class ImportResult(_Result):
+    """Outcome of importing images: a set of ``n``, in ``classes`` classes."""
+
+    kind: Literal["import"] = "import"
+    n: int
+    classes: int
+    image_size: int
+    channels: int
+    seconds: float
+
+
+JobResult = PretrainResult | TransferResult | EmbedResult | ImportResult

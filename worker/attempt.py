@@ -8,9 +8,9 @@ from pathlib import Path
 
 from backend.jobs.states import Kind
 from simclr.config import EmbedConfig, PretrainConfig, transfer_config
-from simclr.datasets.store import open_dataset
+from simclr.datasets.store import Dataset, open_dataset
 from simclr.events import Emit, OutOfMemory, ShouldStop, Stopped
-from simclr.results import EmbedResult, PretrainResult, TransferResult
+from simclr.results import JobResult
 from simclr.runs import DiskFull, Run
 from worker.protocol import Exit, Finished, Message, Order, Refused
 
@@ -48,7 +48,7 @@ def attempt(order: Order, say: Say, should_stop: ShouldStop) -> int:
     return Exit.DONE
 
 
-def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> PretrainResult | TransferResult | EmbedResult:
+def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
     """Call the science that the order names.
 
     Raises:
@@ -61,7 +61,7 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> PretrainResult
     from simclr.resume import Cadence
     from simclr.transfer import transfer
 
-    dataset, run = open_dataset(order.dataset), Run(order.run)
+    dataset, run = _dataset_of(order), Run(order.run)
     cadence = Cadence(order.checkpoint_epoch_s, order.checkpoint_most_s)
     match order.kind:
         case Kind.PRETRAIN:
@@ -73,6 +73,8 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> PretrainResult
             return transfer(strategy, encoder, dataset, run, emit, should_stop, resume=order.resume, cadence=cadence)
         case Kind.EMBED:
             return embed(EmbedConfig.model_validate(order.config), _encoder_of(order), dataset, run, emit, should_stop)
+        case Kind.IMPORT:
+            raise ValueError("an import is no work for a runner, which holds torch: its slot is worker.importing's")
 
 
 def peak_bytes() -> int:
@@ -81,6 +83,12 @@ def peak_bytes() -> int:
     if torch is not None and torch.cuda.is_initialized():
         return int(torch.cuda.max_memory_allocated())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RU_MAXRSS_UNIT
+
+
+def _dataset_of(order: Order) -> Dataset:
+    if order.dataset is None:
+        raise ValueError(f"a job of kind {order.kind} needs a data set: choose one and submit again")
+    return open_dataset(order.dataset)
 
 
 def _encoder_of(order: Order) -> Path:

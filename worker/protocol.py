@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from backend.jobs.states import Kind
 from simclr.costs import Costs
 from simclr.events import Checkpoint, Evaluation, Log, Progress
-from simclr.results import EmbedResult, PretrainResult, TransferResult
+from simclr.results import JobResult
 
 # The runner's last line on stderr about a job, as nothing else orders its two outputs.
 END_OF_JOB = b"\0end of job"
@@ -33,7 +33,8 @@ class _Line(BaseModel):
 
 
 class Order(_Line):
-    """One job for the runner; all paths are absolute. ``resume`` is a checkpoint to go on from.
+    """One job for the runner; all paths are absolute. ``resume`` is a checkpoint to go on from; ``upload``, of an import alone,
+    is where a file waits that was sent for it.
 
     ``checkpoint_epoch_s`` and ``checkpoint_most_s`` are as in ``backend.jobs.timing``; so is ``lease_s``: after so long without
     ``alive`` from the worker the runner kills the job, which may be another worker's by now.
@@ -41,10 +42,11 @@ class Order(_Line):
 
     kind: Kind
     config: dict[str, Any]
-    dataset: Path
+    dataset: Path | None
     encoder: Path | None
     run: Path
     resume: Path | None = None
+    upload: Path | None = None
     checkpoint_epoch_s: float = 60.0
     checkpoint_most_s: float = 300.0
     lease_s: float = 30.0
@@ -77,7 +79,7 @@ class Finished(_Line):
     """The job is done and its run directory complete. ``peak_bytes``: the most memory that it held."""
 
     kind: Literal["finished"] = "finished"
-    result: Annotated[PretrainResult | TransferResult | EmbedResult, Field(discriminator="kind")]
+    result: Annotated[JobResult, Field(discriminator="kind")]
     peak_bytes: int | None = None
 
 

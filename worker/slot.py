@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.catalogue.engine import Catalogue
 from backend.jobs import presence, store
+from backend.jobs.imports import remove_leftovers
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.presence import Presence
+from backend.jobs.states import Kind
 from backend.jobs.sweeper import sweep
 from backend.jobs.timing import Timing
 from worker.dry_run import do_asked
 from worker.supervise import Attempt
-from worker.warm import RUNNER, WarmRunner
+from worker.warm import RUNNER, Runs, WarmRunner
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +30,11 @@ TICK_S = 0.25
 
 
 class Slot:
-    """One per worker process. ``work`` is called by whoever learns of jobs: the bell, or the slot's own keeper thread.
+    """A worker process has one for work that needs a device, and one for imports. Whoever learns of jobs rings: the bell, or the
+    slot's own keeper thread.
 
-    ``reach`` is what it was given: queues to take jobs from, and a device, None for what its runner finds.
+    ``reach`` is what it was given: queues to take jobs from, and a device, None for what its runner finds. Its jobs are done by
+    what ``start_runner`` makes, by default a warm runner's process.
     """
 
     def __init__(
@@ -41,37 +45,59 @@ class Slot:
         *,
         reach: Reach = UNPINNED,
         runner_command: Sequence[str] = RUNNER,
+        start_runner: Callable[[], Runs] | None = None,
     ) -> None:
         self.draining = threading.Event()
         self._catalogue = catalogue
         self._data_folder = data_folder
         self._timing = timing
         self._given = reach
-        self._runner_command = runner_command
+        self._start = start_runner or (lambda: WarmRunner(runner_command, reach.device))
         host = socket.gethostname()
         self._who = Presence(owner=f"{host}-{os.getpid()}-{secrets.token_hex(3)}", host=host, pid=os.getpid())
         self._taken = threading.Lock()
-        self._runner: WarmRunner | None = None
+        self._rung = threading.Event()
+        self._runner: Runs | None = None
         self._started_at = float("-inf")
         self._looked_at = float("-inf")
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
-        self._helper: threading.Thread | None = None
 
     def open(self) -> None:
         """Start the runner and the keeper thread."""
         self._start_runner()
         self._keeper.start()
 
+    def ring(self) -> None:
+        """Have somebody look for jobs, and return at once: who works here already looks again before leaving."""
+        self._rung.set()
+        if not self._taken.locked():
+            threading.Thread(target=self._answer, name="helper", daemon=True).start()
+
     def work(self) -> None:
         """Do jobs until none waits. Returns at once when the worker is being stopped."""
         while not self._taken.acquire(timeout=TICK_S):
             if self.draining.is_set():
                 return
-        try:
-            while not self.draining.is_set() and (self._do_next() or self._do_dry_run()):
-                pass
-        finally:
-            self._taken.release()
+        self._work_and_leave()
+
+    def _answer(self) -> None:
+        if self._taken.acquire(blocking=False):
+            self._work_and_leave()
+
+    def _work_and_leave(self) -> None:
+        is_called_back = True
+        while is_called_back:
+            try:
+                self._work()
+            finally:
+                self._taken.release()
+            # Between the last look and the release somebody may have rung.
+            is_called_back = self._rung.is_set() and self._taken.acquire(blocking=False)
+
+    def _work(self) -> None:
+        self._rung.clear()
+        while not self.draining.is_set() and (self._do_next() or self._do_dry_run()):
+            self._rung.clear()
 
     def close(self) -> None:
         """Give back the running job, end the runner, and say goodbye."""
@@ -95,15 +121,17 @@ class Slot:
             return False
         log.info("Job %s, attempt %d.", claim.job_id, claim.epoch)
         Attempt(claim, runner, self._catalogue, self._data_folder, self._timing).run(self.draining)
+        if claim.kind is Kind.IMPORT:
+            self._tidy_imports()
         return True
 
     def _do_dry_run(self) -> bool:
         runner = self._wait_for_runner()
-        if runner is None:
+        if not isinstance(runner, WarmRunner):
             return False
         return do_asked(runner, self._catalogue, self._data_folder, self._present().reach, self.draining)
 
-    def _wait_for_runner(self) -> WarmRunner | None:
+    def _wait_for_runner(self) -> Runs | None:
         """A runner that is ready; None once the worker is being stopped. A job is claimed only when it can start."""
         while not self.draining.is_set():
             runner = self._runner
@@ -133,9 +161,14 @@ class Slot:
             swept = sweep(session, self._timing, here.reach)
         if swept.requeued or swept.ended:
             log.warning("Lapsed leases: %d jobs queued again, %d ended.", swept.requeued, swept.ended)
+        if swept.ended:
+            self._tidy_imports()
         if swept.waiting and not self._taken.locked():
-            self._helper = threading.Thread(target=self.work, name="helper", daemon=True)
-            self._helper.start()
+            self.ring()
+
+    def _tidy_imports(self) -> None:
+        with self._catalogue.reading() as session:
+            remove_leftovers(session, self._data_folder)
 
     def _present(self) -> Presence:
         runner = self._runner
@@ -154,4 +187,4 @@ class Slot:
 
     def _start_runner(self) -> None:
         self._started_at = time.monotonic()
-        self._runner = WarmRunner(self._runner_command, self._given.device)
+        self._runner = self._start()

@@ -11,18 +11,20 @@ from sqlalchemy.exc import OperationalError
 
 from backend.catalogue.engine import Catalogue
 from backend.jobs import store
+from backend.jobs.imports import MADE, remove, upload_path
 from backend.jobs.outcomes import Artefact, Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import in_use, run_key
-from backend.jobs.states import Desired
+from backend.jobs.states import Desired, Kind
 from backend.jobs.store import Claim
 from backend.jobs.timing import Timing
+from simclr.datasets.store import read_info
 from simclr.encoder_file import read_encoder_file
 from simclr.events import Checkpoint, Evaluation, Log, Progress
-from simclr.results import EmbedResult, PretrainResult, TransferResult
+from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult
 from simclr.runs import Run, sha256_of
 from worker.protocol import Exited, Finished, Message, Order, Refused
 from worker.report import Reporter
-from worker.warm import WarmRunner
+from worker.warm import Runs
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +38,7 @@ RUNNER_ANSWERS_S = 3.0  # a runner that has not killed its job by then is killed
 class Attempt:
     """One claimed job in one runner, from its start to its settlement; ``run`` does it all."""
 
-    def __init__(
-        self, claim: Claim, runner: WarmRunner, catalogue: Catalogue, data_folder: Path, timing: Timing
-    ) -> None:
+    def __init__(self, claim: Claim, runner: Runs, catalogue: Catalogue, data_folder: Path, timing: Timing) -> None:
         self._claim = claim
         self._runner = runner
         self._catalogue = catalogue
@@ -58,7 +58,7 @@ class Attempt:
         self._is_drained = False
         self._is_stalled = False
         self._was_frozen = False
-        self._result: PretrainResult | TransferResult | EmbedResult | None = None
+        self._result: JobResult | None = None
         self._refusal: Refused | None = None
 
     def run(self, draining: threading.Event) -> bool:
@@ -177,13 +177,16 @@ class Attempt:
             return Crashed(f"The job said nothing for {self._timing.stall_s:g} s and was stopped")
         return Crashed(self._describe_crash(status))
 
-    def _artefact(self, result: PretrainResult | TransferResult | EmbedResult) -> Artefact | None:
+    def _artefact(self, result: JobResult) -> Artefact | None:
         match result:
             case PretrainResult():
                 description = read_encoder_file(self._run.encoder).model_dump(mode="json")
                 return self._known(self._run.encoder, description)
             case EmbedResult():
                 return self._known(self._run.features, {})
+            case ImportResult():
+                info = read_info(self._run.path / MADE)
+                return Artefact(f"{self._key}/{MADE}", info.content_hash, info.model_dump(mode="json"))
         return None
 
     def _known(self, path: Path, description: dict[str, object]) -> Artefact:
@@ -230,14 +233,16 @@ class Attempt:
         return None
 
     def _order(self, resume: Path | None) -> Order:
-        encoder = self._claim.encoder_key
+        dataset, encoder = self._claim.dataset_key, self._claim.encoder_key
+        is_import = self._claim.kind is Kind.IMPORT
         return Order(
             kind=self._claim.kind,
             config=self._claim.config,
-            dataset=self._data_folder / self._claim.dataset_key,
+            dataset=self._data_folder / dataset if dataset is not None else None,
             encoder=self._data_folder / encoder if encoder is not None else None,
             run=self._run.path,
             resume=resume,
+            upload=upload_path(self._data_folder, self._claim.job_id) if is_import else None,
             checkpoint_epoch_s=self._timing.checkpoint_epoch_s,
             checkpoint_most_s=self._timing.checkpoint_most_s,
             lease_s=self._timing.lease_s,
@@ -260,6 +265,6 @@ class Attempt:
                 for path in set(folder.iterdir()) - files:
                     # Of a folder in use only checkpoints go, those that are forgotten by now.
                     if not is_needed or path in self._saved:
-                        path.unlink(missing_ok=True)
+                        remove(path)
             with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()

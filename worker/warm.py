@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Protocol
 
 from pydantic import ValidationError
 
@@ -23,6 +23,24 @@ RUNNER = (sys.executable, "-m", "worker.runner")
 LAST_LINES = 30
 LINE_LIMIT = 500  # characters of a line on stderr that are kept
 LOG_LIMIT = 200  # lines on stderr of one job that become events; all of them go to the worker's log
+
+
+class Runs(Protocol):
+    """Does one job at a time for whoever watches over it: a runner's process, or what takes its place."""
+
+    device: str | None
+    device_name: str | None
+
+    @property
+    def is_alive(self) -> bool: ...
+    def wait_ready(self, timeout_s: float) -> bool: ...
+    def last_words(self) -> str: ...
+    def run(self, order: Order) -> None: ...
+    def say_alive(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+    def next_message(self, timeout_s: float) -> Message | None: ...
+    def close(self) -> None: ...
 
 
 class WarmRunner:

@@ -1,26 +1,26 @@
 """Jobs: submitting, watching and stopping them."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, BackgroundTasks, Header, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.api.checks import check_job
 from backend.api.fields import Name, RowId
+from backend.api.job_answers import IdempotencyKey, JobOut, JobsOut, jobs_out, submitted
 from backend.api.rows import dataset_row, encoder_row, job_row
 from backend.catalogue import queries
 from backend.catalogue.models import JobRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
 from backend.jobs import dry_runs, estimates, presence, store
-from backend.jobs.places import Place, Waiting, has_idle_worker, place_of_new, places
-from backend.jobs.states import Desired, Kind, Lane, State, lane_of
+from backend.jobs.imports import remove_leftovers
+from backend.jobs.places import Waiting, has_idle_worker, place_of_new
+from backend.jobs.states import Kind, Lane, State, lane_of
 from simclr.config import EmbedConfig, PretrainConfig, TransferConfig
 from simclr.datasets import DatasetInfo
-from simclr.events import Progress
-from simclr.results import EmbedResult, PretrainResult, TransferResult
 
 router = APIRouter(tags=["jobs"])
 
@@ -54,58 +54,6 @@ class EmbedJobIn(_JobIn):
 
 
 JobIn = Annotated[PretrainJobIn | TransferJobIn | EmbedJobIn, Field(discriminator="kind")]
-Result = Annotated[PretrainResult | TransferResult | EmbedResult, Field(discriminator="kind")]
-
-
-class JobErrorOut(BaseModel):
-    code: str
-    message: str
-
-
-class JobOut(BaseModel):
-    """A job as it stands. ``desired`` is what a person wants; ``state`` follows it.
-
-    ``position`` counts from 1 among the waiting jobs that the same workers take; what is predicted is null where nobody knows.
-    ``spent_s`` are seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
-    ``device`` is, in words, where it runs or ran last; ``pinned_to`` names the only one where it may.
-    """
-
-    id: str
-    kind: Kind
-    name: str
-    state: State
-    desired: Desired
-    dataset_id: str
-    encoder_id: str | None
-    config: dict[str, Any]
-    progress: Progress | None
-    result: Result | None
-    error: JobErrorOut | None
-    crashes: int
-    lane: Lane
-    priority: int
-    submitter: str
-    continues: str | None
-    position: int | None
-    starts_in_s: float | None
-    pinned_to: str | None
-    device: str | None
-    predicted_s: float | None
-    predicted_peak_bytes: int | None
-    spent_s: float
-    peak_bytes: int | None
-    saved_step: int | None
-    created_at: float
-    started_at: float | None
-    finished_at: float | None
-    produced_encoder_id: str | None
-
-
-COPIED = tuple(JobOut.model_fields.keys() & JobRow.__table__.columns.keys())  # as the row has it
-
-
-class JobsOut(BaseModel):
-    items: list[JobOut]
 
 
 class AgainIn(BaseModel):
@@ -138,21 +86,18 @@ class JobsQuery(BaseModel):
     limit: int = Query(100, ge=1, le=500)
 
 
-IdempotencyKey = Annotated[str | None, Header(pattern=r"^[\x21-\x7e]{1,200}$")]
-
-
 @router.post("/jobs", status_code=201, responses={200: {"model": JobOut, "description": "This key was used: its job."}})
 def submit_job(
     body: JobIn, after: BackgroundTasks, response: Response, lab: LabDep, idempotency_key: IdempotencyKey = None
 ) -> JobOut:
     """Queue a job; with an Idempotency-Key, sending it again changes nothing."""
-    submitted, is_new = _submit(lab, idempotency_key, lambda session: _asked(session, body, idempotency_key))
+    job, is_new = submitted(lab, idempotency_key, lambda session: _asked(session, body, idempotency_key))
     if is_new:
         # After the response: a bell that does not ring costs the job seconds, never its life.
         after.add_task(lab.bell.ring)
     else:
         response.status_code = 200
-    return submitted
+    return job
 
 
 @router.get("/jobs")
@@ -160,14 +105,14 @@ def list_jobs(query: Annotated[JobsQuery, Query()], lab: LabDep) -> JobsOut:
     """Jobs, newest first."""
     with lab.catalogue.reading() as session:
         rows = queries.jobs(session, state=query.state, kind=query.kind, limit=query.limit)
-        return JobsOut(items=_jobs_out(session, rows))
+        return JobsOut(items=jobs_out(session, rows))
 
 
 @router.get("/jobs/{job_id}")
 def read_job(job_id: RowId, lab: LabDep) -> JobOut:
     """One job."""
     with lab.catalogue.reading() as session:
-        return _jobs_out(session, [job_row(session, job_id)])[0]
+        return jobs_out(session, [job_row(session, job_id)])[0]
 
 
 @router.post("/jobs/{job_id}/cancel")
@@ -178,12 +123,21 @@ def cancel_job(job_id: RowId, lab: LabDep) -> JobOut:
         if not store.request_cancel(session, job_id):
             raise ApiError(409, "job_is_over", f"{job.name} has ended ({job.state}), so it cannot be cancelled.")
         session.refresh(job)
-        return _jobs_out(session, [job])[0]
+        answer = jobs_out(session, [job])[0]
+    if answer.kind is Kind.IMPORT:
+        with lab.catalogue.reading() as session:
+            remove_leftovers(session, lab.folder)
+    return answer
 
 
 @router.post("/jobs/{job_id}/pause")
 def pause_job(job_id: RowId, lab: LabDep) -> JobOut:
-    """Let a job stop at its next step and keep what it has computed; 409 when it has ended or is being cancelled."""
+    """Let a job stop at its next step and keep what it has computed; 409 when it has ended, is being cancelled, or imports."""
+    with lab.catalogue.reading() as session:
+        job = job_row(session, job_id)
+        if not Kind(job.kind).can_pause:
+            message = f"{job.name} is an import, which cannot be paused: let it run beside other jobs, or cancel it."
+            raise ApiError(409, "not_possible_now", message)
     return _ask(lab, job_id, store.request_pause, "cannot be paused")
 
 
@@ -209,14 +163,14 @@ def run_again(
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """A new job that goes on where this one ended, with more epochs if asked; 409 while it has not ended."""
-    submitted, is_new = _submit(
+    job, is_new = submitted(
         lab, idempotency_key, lambda session: _again(session, job_row(session, job_id), body, idempotency_key)
     )
     if is_new:
         after.add_task(lab.bell.ring)
     else:
         response.status_code = 200
-    return submitted
+    return job
 
 
 @router.post("/jobs/estimate")
@@ -254,24 +208,7 @@ def _ask(lab: Lab, job_id: str, request: Callable[[Session, str], bool], refusal
         if not request(session, job_id):
             raise ApiError(409, "not_possible_now", f"{job.name} ({job.state}) {refusal}.")
         session.refresh(job)
-        return _jobs_out(session, [job])[0]
-
-
-def _submit(lab: Lab, key: str | None, prepare: Callable[[Session], store.Submission]) -> tuple[JobOut, bool]:
-    """The job of this key, or what ``prepare`` makes of the request, queued; and whether it is new.
-
-    Whatever only reads is done before and after, as everybody who writes waits for the one transaction between.
-    """
-    with lab.catalogue.reading() as session:
-        if key and (known := queries.job_with_key(session, key)):
-            return _jobs_out(session, [known])[0], False
-        submission = prepare(session)
-    with lab.catalogue.writing() as session:
-        # The same request may have come twice at once.
-        known = queries.job_with_key(session, key) if key else None
-        job = known or _queue(session, submission)
-    with lab.catalogue.reading() as session:
-        return _jobs_out(session, [job_row(session, job.id)])[0], known is None
+        return jobs_out(session, [job])[0]
 
 
 def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> store.Submission:
@@ -289,10 +226,16 @@ def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> sto
         config = PretrainConfig.model_validate(config | {"epochs": body.epochs}).model_dump(mode="json")
     elif job.state == State.SUCCEEDED:
         raise ApiError(409, "not_possible_now", f"{job.name} is done: give more epochs, or submit a changed copy.")
+    if job.kind == Kind.IMPORT:
+        return _import_again(job, key)
+    if job.dataset_id is None:
+        raise ApiError(
+            409, "not_possible_now", f"The images of {job.name} were deleted: import them, and start a new job."
+        )
     dataset = dataset_row(session, job.dataset_id)
     return store.Submission(
         kind=Kind(job.kind),
-        dataset_id=job.dataset_id,
+        dataset_id=dataset.id,
         config=config,
         encoder_id=job.encoder_id,
         name=job.name,
@@ -305,9 +248,15 @@ def _again(session: Session, job: JobRow, body: AgainIn, key: str | None) -> sto
     )
 
 
+def _import_again(job: JobRow, key: str | None) -> store.Submission:
+    if job.config.get("origin") == "upload":
+        raise ApiError(409, "upload_gone", f"What was sent for {job.name} is no longer here: send it again.")
+    return store.Submission(Kind.IMPORT, None, job.config, name=job.name, idempotency_key=key, submitter=job.submitter)
+
+
 def _check_device(session: Session, device: str | None) -> None:
     """Refuse a device that no worker has, unless one may still turn out to have it."""
-    workers = presence.alive(session)
+    workers = [worker for worker in presence.alive(session) if presence.reach_of(worker).lanes != {Lane.IMPORT}]
     known = {worker.device_name for worker in workers}
     if device is None or device in known or None in known or not workers:
         return
@@ -334,33 +283,4 @@ def _asked(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, k
         submitter=body.submitter or "",
         pinned_to=body.device,
         estimate=estimates.estimate(session, Kind(body.kind), config, dataset, body.device),
-    )
-
-
-def _queue(session: Session, submission: store.Submission) -> JobRow:
-    try:
-        return store.submit(session, submission)
-    except store.QueueFull as full:
-        raise ApiError(429, "queue_full", f"{full}.") from None
-
-
-def _jobs_out(session: Session, rows: Sequence[JobRow]) -> list[JobOut]:
-    ids = [row.id for row in rows]
-    made, steps = queries.encoders_made_by(session, ids), queries.last_steps(session, ids)
-    waiting = any(row.state == State.QUEUED for row in rows)
-    standing = places(session) if waiting else {}
-    return [_job_out(row, made.get(row.id), steps.get(row.id), standing.get(row.id)) for row in rows]
-
-
-def _job_out(row: JobRow, produced_encoder_id: str | None, saved_step: int | None, place: Place | None) -> JobOut:
-    columns = {name: getattr(row, name) for name in COPIED}
-    return JobOut.model_validate(
-        {
-            **columns,
-            "error": {"code": row.error_code, "message": row.error_message} if row.error_code else None,
-            "produced_encoder_id": produced_encoder_id,
-            "saved_step": saved_step,
-            "position": place.position if place else None,
-            "starts_in_s": place.starts_in_s if place else None,
-        }
     )

@@ -10,6 +10,7 @@ from backend.api import (
     events,
     health,
     images,
+    imports,
     jobs,
     reports,
     results,
@@ -22,7 +23,8 @@ from backend.api import (
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, datasets, images, tiles, reports, augmentations, studies, jobs, events, encoders,
+    health, session, system, configs, imports, datasets, images, tiles, reports,
+    augmentations, studies, jobs, events, encoders,
     search, results,
 )  # fmt: skip
 

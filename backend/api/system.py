@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from backend.catalogue import queries
+from backend.catalogue.models import WorkerRow
 from backend.deps import LabDep
 from backend.jobs import presence
 from backend.jobs.states import Lane, State
@@ -18,7 +19,8 @@ class QueueOut(BaseModel):
 
 
 class WorkerOut(BaseModel):
-    """A worker process: ``device`` in words, null until its runner has looked; a job can be pinned to ``device_name``.
+    """A place for one job in a worker process: ``device`` in words, null until its runner has looked, or where imports alone are
+    done; a job can be pinned to ``device_name``.
 
     ``lanes`` are the queues that it takes jobs from, ``job_id`` is the one that it runs.
     """
@@ -31,8 +33,8 @@ class WorkerOut(BaseModel):
 
 
 class SystemOut(BaseModel):
-    """``device`` is where the last worker computes; ``workers`` counts those seen in the last 30 seconds, ``workers_seen``
-    lists them. Without a ``bell`` (Redis) workers find jobs by looking, some seconds later."""
+    """``device`` is where the last worker computes; ``workers`` counts the processes seen in the last 30 seconds,
+    ``workers_seen`` lists their places for jobs. Without a ``bell`` (Redis) workers find jobs by looking, some seconds later."""
 
     version: str
     device: str | None
@@ -53,7 +55,7 @@ def read_system(lab: LabDep) -> SystemOut:
     return SystemOut(
         version=__version__,
         device=next((worker.device for worker in workers if worker.device), None),
-        workers=len(workers),
+        workers=len({(worker.host, worker.pid) for worker in workers}),
         workers_seen=[
             WorkerOut(
                 host=worker.host,
@@ -62,9 +64,14 @@ def read_system(lab: LabDep) -> SystemOut:
                 lanes=sorted(presence.reach_of(worker).lanes),
                 job_id=running.get(worker.id),
             )
-            for worker in sorted(workers, key=lambda worker: (worker.host, worker.device_name or "", worker.id))
+            for worker in sorted(workers, key=_place)
         ],
         bell=lab.pulse.is_felt,
         data_folder=str(lab.folder),
         queue=QueueOut(queued=counts.get(State.QUEUED, 0), running=counts.get(State.RUNNING, 0)),
     )
+
+
+def _place(worker: WorkerRow) -> tuple[str, bool, str, str]:
+    """By machine and device; those that only import come last."""
+    return worker.host, worker.lanes == Lane.IMPORT, worker.device_name or "", worker.id

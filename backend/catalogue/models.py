@@ -54,7 +54,8 @@ class JobRow(Base):
     state: Mapped[str]
     desired: Mapped[str]
     config: Mapped[dict[str, Any]]
-    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
+    # What it works on; of an import what it made, None until then, or when that was deleted.
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("dataset.id"))
     # The two tables name each other: a job may use an encoder, an encoder may come from a job.
     encoder_id: Mapped[str | None] = mapped_column(ForeignKey("encoder.id", use_alter=True, name="job_encoder_fk"))
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)

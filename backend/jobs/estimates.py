@@ -100,7 +100,12 @@ def _from_history(
     wanted, size = _likeness(kind, config, dataset.info, exactly), _images(kind, config, dataset.info)
     rows = session.execute(
         select(JobRow.config, JobRow.dataset_id, JobRow.spent_s, JobRow.peak_bytes)
-        .where(JobRow.kind == kind, JobRow.state == State.SUCCEEDED, JobRow.continues.is_(None))
+        .where(
+            JobRow.kind == kind,
+            JobRow.state == State.SUCCEEDED,
+            JobRow.continues.is_(None),
+            JobRow.dataset_id.is_not(None),  # whose set was deleted since
+        )
         .order_by(JobRow.id.desc())
         .limit(LATEST)
         .execution_options(yield_per=AT_ONCE)

@@ -11,9 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
-from backend.catalogue.models import BankRow, CheckpointRow, EncoderRow, EventRow, JobRow, ResultRow
+from backend.catalogue.models import BankRow, CheckpointRow, DatasetRow, EncoderRow, EventRow, JobRow, ResultRow
+from backend.jobs.imports import STAGING, UPLOADED, awaited_uploads
 from backend.jobs.saved import in_use
 from backend.jobs.states import Kind, State
+from simclr.datasets.store import INFO
 from simclr.runs import sha256_of
 
 LAPSED_S = 60.0
@@ -37,10 +39,12 @@ def violations(session: Session, folder: Path, *, stray_s: float = STRAY_S) -> l
         stray_s: Files younger than so many seconds need no meaning yet.
     """
     checks: tuple[Callable[[Session], Iterator[str]], ...] = (
-        _lapsed_leases, _epochs_from_the_future, _endings, _gaps, _makings,
+        _lapsed_leases, _epochs_from_the_future, _endings, _gaps, _makings, _imports,
     )  # fmt: skip
     found = [sentence for check in checks for sentence in check(session)]
-    return [*found, *_checkpoints(session, folder), *_artefacts(session, folder), *_strays(session, folder, stray_s)]
+    files = (_checkpoints(session, folder), _artefacts(session, folder))
+    strays = (_strays(session, folder, stray_s), _strays_of_imports(session, folder, stray_s))
+    return [*found, *(sentence for sentences in (*files, *strays) for sentence in sentences)]
 
 
 def _lapsed_leases(session: Session) -> Iterator[str]:
@@ -102,6 +106,12 @@ def _makings(session: Session) -> Iterator[str]:
             yield f"job {job_id} ({kind}) is {state}, but {count} rows name it as what made {thing}: {advice}"
 
 
+def _imports(session: Session) -> Iterator[str]:
+    early = (JobRow.kind == Kind.IMPORT, JobRow.state != State.SUCCEEDED, JobRow.dataset_id.is_not(None))
+    for job_id, state in session.execute(select(JobRow.id, JobRow.state).where(*early)):
+        yield f"job {job_id} (import) is {state}, but names a data set as what it made: {REPORT}"
+
+
 def _checkpoints(session: Session, folder: Path) -> Iterator[str]:
     for row in session.scalars(select(CheckpointRow).order_by(CheckpointRow.job_id, CheckpointRow.step)):
         if (damage := _damage(folder / row.key, row.sha256)) is not None:
@@ -112,6 +122,9 @@ def _checkpoints(session: Session, folder: Path) -> Iterator[str]:
 
 
 def _artefacts(session: Session, folder: Path) -> Iterator[str]:
+    for dataset in session.scalars(select(DatasetRow)):
+        if not (folder / dataset.key / INFO).is_file():
+            yield f"data set {dataset.id}, {dataset.name}: {dataset.key} is missing: restore it, or import it again"
     for encoder in session.scalars(select(EncoderRow)):
         if not (folder / encoder.key).is_file():
             maker = f"job {encoder.job_id}" if encoder.job_id else "the lab"
@@ -127,8 +140,18 @@ def _strays(session: Session, folder: Path, stray_s: float) -> Iterator[str]:
         for path in sorted(jobs_folder.rglob("*")):
             key = str(path.relative_to(folder))
             is_needed = key in needed.files or (needed.folder is not None and key.startswith(f"{needed.folder}/"))
-            if not is_needed and _is_old_file(path, stray_s):
+            if not is_needed and path.is_file() and _is_old(path, stray_s):
                 yield f"job {jobs_folder.name}: nothing needs {key}: delete it"
+
+
+def _strays_of_imports(session: Session, folder: Path, stray_s: float) -> Iterator[str]:
+    known = {folder / key for key in session.scalars(select(DatasetRow.key))}
+    for made in sorted(set((folder / "datasets").glob("*")) - known):
+        if _is_old(made, stray_s):
+            yield f"no data set is in {made.relative_to(folder)}: delete it"
+    for upload in sorted(set((folder / STAGING).glob(f"*{UPLOADED}")) - awaited_uploads(session, folder)):
+        if _is_old(upload, stray_s):
+            yield f"no import needs {upload.relative_to(folder)}: delete it"
 
 
 def _damage(path: Path, sha256: str) -> str | None:
@@ -140,9 +163,9 @@ def _damage(path: Path, sha256: str) -> str | None:
         return f"cannot be read ({error})"
 
 
-def _is_old_file(path: Path, stray_s: float) -> bool:
+def _is_old(path: Path, stray_s: float) -> bool:
     try:
         # Written by this machine's clock, not the catalogue's.
-        return path.is_file() and time.time() - path.stat().st_mtime >= stray_s
+        return time.time() - path.stat().st_mtime >= stray_s
     except FileNotFoundError:
         return False

@@ -1,22 +1,25 @@
-"""What a job made becomes rows: an encoder, a bank of embeddings, a result."""
+"""What a job made becomes rows: an encoder, a bank of embeddings, a result, a data set."""
 
 import json
 from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from backend.catalogue import queries
 from backend.catalogue.engine import now
-from backend.catalogue.models import BankRow, EncoderRow, JobRow, ResultRow
+from backend.catalogue.ids import new_id
+from backend.catalogue.models import BankRow, DatasetRow, EncoderRow, JobRow, ResultRow
 from backend.jobs.outcomes import Artefact
-from simclr.results import EmbedResult, PretrainResult, TransferResult
+from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult, TransferResult
+
+DONE = "The job is done."
 
 
-def record(
-    session: Session, job: JobRow, result: PretrainResult | TransferResult | EmbedResult, artefact: Artefact | None
-) -> None:
-    """Enter what the job made."""
+def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact | None) -> str:
+    """Enter what the job made; a sentence that says so."""
     about = {"job_id": job.id, "dataset_id": job.dataset_id, "created_at": now(session)}
     match result:
         case PretrainResult():
@@ -44,6 +47,37 @@ def record(
             )
         case TransferResult():
             session.add(ResultRow(**about, encoder_id=job.encoder_id, strategy=result.strategy, content=dump(result)))
+        case ImportResult():
+            dataset, is_new = enter_dataset(session, job.name, _needed(artefact, job))
+            job.dataset_id = dataset.id
+            if not is_new:
+                return f"The same images are here already, as {dataset.name}."
+    return DONE
+
+
+def enter_dataset(
+    session: Session, name: str, made: Artefact, dataset_id: str | None = None
+) -> tuple[DatasetRow, bool]:
+    """The row of a set, and whether it is new: the same images are not entered twice."""
+    if known := queries.dataset_with_content(session, made.sha256):
+        return known, False
+    row = DatasetRow(
+        id=dataset_id or new_id(),
+        name=name,
+        key=made.key,
+        content_hash=made.sha256,
+        info=made.description,
+        created_at=now(session),
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        # On PostgreSQL somebody else may have entered the same images since we looked.
+        if known := queries.dataset_with_content(session, made.sha256):
+            return known, False
+        raise
+    return row, True
 
 
 def _needed(artefact: Artefact | None, job: JobRow) -> Artefact:

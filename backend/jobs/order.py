@@ -47,8 +47,10 @@ def waiting_in_turn(session: Session) -> Sequence[Row[JobRow, int]]:
 
 
 def round_of_new(session: Session, submitter: str, priority: int) -> int:
-    """The round in which a new job of ``submitter`` would be."""
-    theirs = and_(JobRow.submitter == submitter, or_(JobRow.state == State.RUNNING, _is_waiting()))
+    """The round in which a new job of ``submitter``, no import, would be."""
+    theirs = and_(
+        JobRow.submitter == submitter, _is_import(JobRow).is_(False), or_(JobRow.state == State.RUNNING, _is_waiting())
+    )
     before = or_(JobRow.state == State.RUNNING, JobRow.priority >= priority)
     return 1 + (session.scalar(select(func.count()).where(theirs, before)) or 0)
 
@@ -57,16 +59,25 @@ def _is_waiting() -> ColumnElement[bool]:
     return and_(JobRow.state == State.QUEUED, JobRow.desired == Desired.RUN)
 
 
+def _is_import(row: Any) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = row.lane == Lane.IMPORT
+    return found
+
+
 def _in_turn(what: Any, condition: ColumnElement[bool]) -> tuple[Select[Any], tuple[Any, ...]]:
     """``what`` of the jobs for which ``condition`` holds, and what to order them by: priority, round, age."""
-    # A job's round is its place among the waiting jobs of its submitter, after those of theirs that run.
+    # A job's round is its place among the waiting jobs of its submitter, after those of theirs that run; imports, which are
+    # done beside all else, have rounds of their own.
     by_age: tuple[Any, ...] = (JobRow.created_at, JobRow.id)
-    place = func.row_number().over(partition_by=JobRow.submitter, order_by=(JobRow.priority.desc(), *by_age))
+    turns = (JobRow.submitter, _is_import(JobRow))
+    place = func.row_number().over(partition_by=turns, order_by=(JobRow.priority.desc(), *by_age))
     waiting = select(JobRow.id, place.label("place")).where(condition).subquery()
     other = aliased(JobRow)
     running = (
         select(func.count())
-        .where(other.state == State.RUNNING, other.submitter == JobRow.submitter)
+        .where(
+            other.state == State.RUNNING, other.submitter == JobRow.submitter, _is_import(other) == _is_import(JobRow)
+        )
         .correlate(JobRow)
         .scalar_subquery()
     )

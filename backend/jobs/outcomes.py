@@ -3,17 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from simclr.results import EmbedResult, PretrainResult, TransferResult
+from simclr.results import JobResult
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A file that the job made, to be known to the catalogue from now on.
+    """A file that the job made, or the folder of a data set, to be known to the catalogue from now on.
 
     Attributes:
         key: Its path below the data folder.
-        sha256: Digest of its bytes.
-        description: For an encoder: a dump of its file header.
+        sha256: Digest of its bytes; of a data set, its content hash.
+        description: For an encoder: a dump of its file header; for a data set, of its ``DatasetInfo``.
     """
 
     key: str
@@ -23,10 +23,10 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Succeeded:
-    """The work is done. ``artefact`` is the encoder of a pretraining or the features of an embedding, else None.
+    """The work is done. ``artefact`` is a pretraining's encoder, an embedding's features, an import's set, else None.
     ``peak_bytes`` is the most memory that its process held."""
 
-    result: PretrainResult | TransferResult | EmbedResult
+    result: JobResult
     artefact: Artefact | None = None
     peak_bytes: int | None = None
 

@@ -7,9 +7,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
-from backend.catalogue.models import CheckpointRow, JobRow
+from backend.catalogue.models import CheckpointRow, DatasetRow, JobRow
 from backend.catalogue.queries import checkpoints
-from backend.jobs.states import State
+from backend.jobs.states import Kind, State
 from simclr.events import Checkpoint
 from simclr.runs import LAST_GOOD
 
@@ -26,9 +26,14 @@ class Saved:
     passes: int
 
 
+def jobs_key(job_id: str) -> str:
+    """The folder of a job's attempts, below the data folder."""
+    return f"jobs/{job_id}"
+
+
 def run_key(job_id: str, epoch: int) -> str:
     """The folder of an attempt, below the data folder; nobody else writes there."""
-    return f"jobs/{job_id}/{epoch}"
+    return f"{jobs_key(job_id)}/{epoch}"
 
 
 def saved_of(session: Session, job: JobRow) -> tuple[Saved, ...]:
@@ -48,7 +53,7 @@ class InUse:
 
 
 def in_use(session: Session, job_id: str) -> InUse:
-    """Keys of the checkpoints, and of the folder in which the job runs or has succeeded."""
+    """Keys of the checkpoints, and of the folder in which the job runs or has succeeded: an import, with new images."""
     files = set(session.scalars(select(CheckpointRow.key).where(CheckpointRow.job_id == job_id)))
     job = session.get(JobRow, job_id)
     if job is None:
@@ -56,7 +61,11 @@ def in_use(session: Session, job_id: str) -> InUse:
     folder = run_key(job.id, job.epoch)
     if job.state == State.FAILED:
         files.add(f"{folder}/{LAST_GOOD}")  # which the message of a training that diverged names
-    return InUse(frozenset(files), folder if job.state in (State.RUNNING, State.SUCCEEDED) else None)
+    is_needed = job.state in (State.RUNNING, State.SUCCEEDED)
+    if job.state == State.SUCCEEDED and job.kind == Kind.IMPORT:
+        holds_a_set = select(DatasetRow.id).where(DatasetRow.key.startswith(f"{folder}/", autoescape=True))
+        is_needed = session.scalar(holds_a_set.limit(1)) is not None
+    return InUse(frozenset(files), folder if is_needed else None)
 
 
 def keep(session: Session, job: JobRow, event: Checkpoint) -> None:

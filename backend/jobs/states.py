@@ -29,17 +29,27 @@ class Kind(StrEnum):
     PRETRAIN = "pretrain"
     TRANSFER = "transfer"
     EMBED = "embed"
+    IMPORT = "import"
+
+    @property
+    def can_pause(self) -> bool:
+        """An import would have to start over, and what was sent for it would have to be kept."""
+        return self is not Kind.IMPORT
 
 
 class Lane(StrEnum):
-    """Long and short jobs wait in queues of their own, so that a worker can be kept for the short ones."""
+    """Long and short jobs wait in queues of their own, so that a worker can be kept for the short ones; imports, which need
+    no device, are done beside both."""
 
     LONG = "long"
     SHORT = "short"
+    IMPORT = "import"
 
 
 def lane_of(kind: Kind, config: dict[str, Any]) -> Lane:
     """Where a job waits: what trains an encoder is long, what only reads one is short."""
+    if kind is Kind.IMPORT:
+        return Lane.IMPORT
     trains = kind is Kind.PRETRAIN or config.get("strategy") == "fine_tune"
     return Lane.LONG if trains else Lane.SHORT
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue import queries
 from backend.catalogue.engine import now
+from backend.catalogue.ids import new_id
 from backend.catalogue.models import DatasetRow, EncoderRow, JobRow, WorkerRow
 from backend.jobs import order
 from backend.jobs.estimates import UNKNOWN, Estimate
@@ -23,7 +24,7 @@ from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, start, stop
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import Saved, forget, keep, keep_last, saved_of
-from backend.jobs.states import Desired, Kind, State, lane_of
+from backend.jobs.states import Desired, Kind, Lane, State, lane_of
 from backend.jobs.timing import DEFAULT, Timing
 from simclr.events import Checkpoint, Event, Log, Progress
 
@@ -42,11 +43,12 @@ class Submission:
     """What a person asks for. ``config`` is a dump of the job's config; without ``name`` one is made up.
 
     A job that ``continues`` another starts from that one's last checkpoint. Higher ``priority`` comes first. One that is
-    ``pinned_to`` a device, such as "cuda:1", waits for a worker there.
+    ``pinned_to`` a device, such as "cuda:1", waits for a worker there. An import has no ``dataset_id`` yet; its ``id`` is given
+    where what was sent for it is named by it.
     """
 
     kind: Kind
-    dataset_id: str
+    dataset_id: str | None
     config: dict[str, Any]
     encoder_id: str | None = None
     name: str | None = None
@@ -56,6 +58,7 @@ class Submission:
     continues: str | None = None
     pinned_to: str | None = None
     estimate: Estimate = UNKNOWN
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Claim:
     epoch: int
     kind: Kind
     config: dict[str, Any]
-    dataset_key: str
+    dataset_key: str | None
     encoder_key: str | None
     saved: tuple[Saved, ...] = ()
 
@@ -78,15 +81,18 @@ def submit(session: Session, submission: Submission) -> JobRow:
     """Queue a job, or return the one that was submitted with the same idempotency key.
 
     Raises:
-        QueueFull: ``QUEUE_LIMIT`` jobs are waiting.
+        QueueFull: ``QUEUE_LIMIT`` jobs are waiting; imports are counted by themselves.
         IntegrityError: the data set or the encoder does not exist.
     """
     if (key := submission.idempotency_key) and (known := queries.job_with_key(session, key)):
         return known
-    waiting = session.scalar(select(func.count()).where(JobRow.state == State.QUEUED)) or 0
+    lane = lane_of(submission.kind, submission.config)
+    beside = JobRow.lane == Lane.IMPORT if lane is Lane.IMPORT else JobRow.lane != Lane.IMPORT
+    waiting = session.scalar(select(func.count()).where(JobRow.state == State.QUEUED, beside)) or 0
     if waiting >= QUEUE_LIMIT:
         raise QueueFull(f"{waiting} jobs are waiting already: wait until some have run, or cancel some")
     job = JobRow(
+        id=submission.id or new_id(),
         kind=submission.kind,
         name=submission.name or _name_for(session, submission),
         state=State.QUEUED,
@@ -95,7 +101,7 @@ def submit(session: Session, submission: Submission) -> JobRow:
         dataset_id=submission.dataset_id,
         encoder_id=submission.encoder_id,
         idempotency_key=submission.idempotency_key,
-        lane=lane_of(submission.kind, submission.config),
+        lane=lane,
         priority=submission.priority,
         submitter=submission.submitter,
         continues=submission.continues,
@@ -139,14 +145,14 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
     if not saved:
         job.progress = None
     start(session, job, saved, timing)
-    dataset = session.get_one(DatasetRow, job.dataset_id)
+    dataset = session.get_one(DatasetRow, job.dataset_id) if job.dataset_id else None
     encoder = session.get_one(EncoderRow, job.encoder_id) if job.encoder_id else None
     return Claim(
         job_id=job.id,
         epoch=job.epoch,
         kind=Kind(job.kind),
         config=job.config,
-        dataset_key=dataset.key,
+        dataset_key=dataset.key if dataset else None,
         encoder_key=encoder.key if encoder else None,
         saved=saved,
     )
@@ -207,9 +213,9 @@ def settle(session: Session, job_id: str, epoch: int, outcome: Outcome, timing: 
         case Succeeded(result, artefact, peak_bytes):
             job.result = dump(result)
             job.peak_bytes = peak_bytes
-            record(session, job, result, artefact)
+            said = record(session, job, result, artefact)
             keep_last(session, job)
-            move(session, job, State.SUCCEEDED, "The job is done.")
+            move(session, job, State.SUCCEEDED, said)
         case Failed(code, message):
             fail(session, job, code, message)
         case Crashed(message):
@@ -220,9 +226,9 @@ def settle(session: Session, job_id: str, epoch: int, outcome: Outcome, timing: 
 
 
 def request_pause(session: Session, job_id: str) -> bool:
-    """Pause a job: at once when it waits, through its worker when it runs; False when it is over, or unknown."""
+    """Pause a job: at once when it waits, through its worker when it runs; False when it is over, unknown, or an import."""
     job = _locked(session, job_id)
-    if job is None or State(job.state).is_terminal or job.desired == Desired.CANCEL:
+    if job is None or State(job.state).is_terminal or job.desired == Desired.CANCEL or not Kind(job.kind).can_pause:
         return False
     asked_before = job.desired == Desired.PAUSE
     job.desired = Desired.PAUSE
@@ -281,8 +287,8 @@ def _hold(session: Session, job_id: str, epoch: int, timing: Timing) -> JobRow |
 
 
 def _name_for(session: Session, submission: Submission) -> str:
-    dataset = session.get(DatasetRow, submission.dataset_id)
-    place = dataset.name if dataset else submission.dataset_id
+    dataset = session.get(DatasetRow, submission.dataset_id) if submission.dataset_id else None
+    place = dataset.name if dataset else "Images"
     encoder = session.get(EncoderRow, submission.encoder_id) if submission.encoder_id else None
     if encoder is None:
         return f"{place}, {submission.config.get('epochs', 0)} epochs"

@@ -85,7 +85,7 @@ def worker(
         bool, typer.Option("--check", help="Only ask whether this machine's worker gives signs of life.")
     ] = False,
     lanes: Annotated[
-        str | None, typer.Option(help="Queues to take jobs from: long, short, or both as long,short (the default).")
+        str | None, typer.Option(help="Queues to take jobs from, as short or long,short; default: long,short,import.")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="Device to compute on, such as cpu or cuda:1; default: what is found.")

@@ -19,11 +19,12 @@ from backend.catalogue.engine import Catalogue, open_catalogue
 from backend.catalogue.upgrade import is_current
 from backend.jobs import presence
 from backend.jobs.invariants import violations
+from backend.jobs.states import Lane
 from backend.lab.configuration import load_settings
 from backend.lab.errors import LabError
 from backend.lab.launcher import WARN_BELOW_MIB, address_of, without_password
 from backend.lab.ownership import is_held, read_note
-from backend.settings import Settings
+from backend.settings import PREFIX, Settings
 
 MARKS = {"well": "[green]ok[/]  ", "idle": "[dim]–[/]   ", "ill": "[red]fix[/] "}
 SECOND_LOOK_S = 1.0
@@ -86,6 +87,8 @@ def look_at_folder(settings: Settings) -> Iterator[Finding]:
         yield Finding("ill", f"data folder: only {free_mib} MiB free below {folder}; free some space")
     else:
         yield Finding("well", f"data folder: {folder}, {free_mib / 1024:.0f} GiB free")
+    if settings.folders is not None and not settings.folders.is_dir():
+        yield Finding("ill", f"folders of images: {settings.folders} is no folder; make it, or change {PREFIX}FOLDERS")
 
 
 def look_at_jobs(settings: Settings) -> Iterator[Finding]:
@@ -151,11 +154,17 @@ def look_at_api(settings: Settings, address: str) -> Iterator[Finding]:
     yield Finding("well", f"API: {address} answers; {queue['queued']} jobs queued, {queue['running']} running")
     if system["workers"]:
         crew = "; ".join(
-            f"{worker['device'] or 'one that is starting'} ({worker['device_name'] or 'no name yet'}), for "
+            "imports, beside them"
+            if worker["lanes"] == [Lane.IMPORT]
+            else f"{worker['device'] or 'one that is starting'} ({worker['device_name'] or 'no name yet'}), for "
             f"{' and '.join(worker['lanes'])} jobs"
             for worker in system["workers_seen"]
         )
         yield Finding("well", f"workers: {system['workers']} seen in the last 30 s: {crew}")
+        if not any(Lane.IMPORT in worker["lanes"] for worker in system["workers_seen"]):
+            yield Finding(
+                "ill", f"workers: none takes imports, so uploads wait; have one with {PREFIX}LANES=long,short,import"
+            )
         yield from look_at_pins(waiting.json()["items"], system["workers_seen"])
     else:
         yield Finding(
@@ -165,7 +174,7 @@ def look_at_api(settings: Settings, address: str) -> Iterator[Finding]:
 
 def look_at_pins(waiting: list[dict[str, Any]], workers: list[dict[str, Any]]) -> Iterator[Finding]:
     """Jobs that wait for a device which no worker has."""
-    known = {worker["device_name"] for worker in workers}
+    known = {worker["device_name"] for worker in workers if worker["lanes"] != [Lane.IMPORT]}
     for job in waiting:
         device = job["pinned_to"]
         if device is not None and device not in known and None not in known:

@@ -12,9 +12,9 @@ HELD_OUT = 10
 """Images of the end that no archive holds: queries that the lab has never seen."""
 
 
-def write_archive(path: Path) -> Path:
-    """A zip of ``<digit>/<number>.png``, 8×8 grey, without splits: 1,787 images."""
-    images, labels = _digits()
+def write_archive(path: Path, scale: int = 1) -> Path:
+    """A zip of ``<digit>/<number>.png``, grey, 8 × ``scale`` pixels wide, without splits: 1,787 images."""
+    images, labels = _digits(scale)
     with zipfile.ZipFile(path, "w") as archive:
         for number, (image, label) in enumerate(zip(images[:-HELD_OUT], labels, strict=False)):
             archive.writestr(f"{label}/{number:04}.png", image)
@@ -33,9 +33,9 @@ def write_queries(folder: Path) -> dict[Path, str]:
     return queries
 
 
-def _digits() -> tuple[list[bytes], list[str]]:
+def _digits(scale: int = 1) -> tuple[list[bytes], list[str]]:
     raw = load_digits()
-    pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8)
+    pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8).repeat(scale, axis=1).repeat(scale, axis=2)
     return [_png(image) for image in pixels], [str(label) for label in raw.target]
 
 

@@ -1,11 +1,13 @@
 """The first minutes: getting in, and what an empty lab offers."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Complaints, Lab
+from tests.e2e.images import write_archive
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -61,3 +63,23 @@ def test_see_it_work_ends_before_a_recipe_that_only_has_to_be_started(lab: Lab, 
     expect(stranger).to_have_url(re.compile("/train"), timeout=60_000)
     expect(stranger.get_by_role("combobox", name="Image set")).to_contain_text("Patterns")
     expect(stranger.get_by_role("button", name="Start pretraining")).to_be_enabled()
+
+
+def test_an_import_tells_how_far_it_is_and_called_off_it_leaves_the_form_as_it_was(
+    lab: Lab, stranger: Page, tmp_path: Path
+) -> None:
+    stranger.goto(lab.link)
+    stranger.get_by_role("navigation", name="Pages").get_by_role("link", name="Data").click()
+    stranger.get_by_label("Archive").set_input_files(write_archive(tmp_path / "large.zip", scale=32))
+    stranger.get_by_label("Name", exact=True).fill("Large digits")
+    stranger.get_by_role("button", name="Import").click()
+    expect(stranger.get_by_role("status")).to_contain_text(re.compile(r"\d+ of 1,787 images"), timeout=60_000)
+    stranger.get_by_role("button", name="Cancel Large digits").click()
+    expect(stranger.get_by_role("button", name="Import")).to_be_enabled()
+    expect(stranger.get_by_label("Name", exact=True)).to_have_value("Large digits")
+    expect(stranger.get_by_text("large.zip")).to_be_visible()
+    expect(stranger.get_by_role("article").filter(has_text="Large digits")).to_have_count(0)
+    stranger.goto(f"{lab.address}/jobs")
+    expect(stranger.get_by_role("region", name="Ended").get_by_text("cancelled")).to_be_visible()
+    left = [path for place in ("staging", "jobs") for path in (Path(lab.data) / place).iterdir()]
+    assert left == []

@@ -22,7 +22,9 @@ from backend.jobs.invariants import violations
 from backend.settings import Settings
 from tests.backend.api.process import Api, children, is_gone, started
 from tests.faults.lab import BRIEF, add_squares
+from tests.worker.imports import do_imports
 from tests.worker.waiting import until
+from worker.importing import Importer, sources_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -71,22 +73,17 @@ def send(api: Api, archive: bytes) -> httpx2.Response:
     return api.client.post("/api/datasets/upload?format=zip&name=noise", content=archive, headers=kind)
 
 
-def send_in_vain(api: Api, archive: bytes) -> None:
-    with contextlib.suppress(httpx2.TransportError):
-        send(api, archive)
-
-
 def must_hold_nothing(catalogue: Catalogue, folder: Path) -> None:
     with catalogue.reading() as session:
         assert queries.datasets(session) == []
     assert list((folder / "datasets").glob("*")) == []
 
 
-def test_f18_an_api_that_is_killed_during_an_upload_leaves_no_half_of_a_data_set(
+def test_f18_an_api_that_is_killed_after_an_upload_imports_it_and_during_one_nothing(
     settings: Settings, catalogue: Catalogue
 ) -> None:
     folder, archive = settings.data_folder, zip_of_noise()
-    staging, made = folder / "staging", folder / "datasets"
+    staging = folder / "staging"
     with started(folder) as api:
         connection = send_half(api, archive)
         until(lambda: any(path.stat().st_size for path in staging.glob("*.part")), "the first bytes on the disk")
@@ -95,21 +92,19 @@ def test_f18_an_api_that_is_killed_during_an_upload_leaves_no_half_of_a_data_set
     must_hold_nothing(catalogue, folder)
     with started(folder) as api:
         assert list(staging.iterdir()) == []
-        assert api.client.get("/api/datasets").json() == {"items": []}
-        sender = threading.Thread(target=send_in_vain, args=(api, archive))
-        sender.start()
-        until(lambda: any(path.is_dir() for path in staging.iterdir()), "images that are being made", within_s=60)
+        accepted = send(api, archive)
+        assert accepted.status_code == 202
         kill(api)
-        sender.join()
-    with catalogue.reading() as session:
-        assert {row.key for row in queries.datasets(session)} <= {f"datasets/{path.name}" for path in made.glob("*")}
     with started(folder) as api:
+        assert [path.name for path in staging.iterdir()] == [f"{accepted.json()['id']}.upload"], "the import needs it"
+        do_imports(catalogue, folder, Importer(sources_of(settings)))
+        job = api.client.get(f"/api/jobs/{accepted.json()['id']}").json()
+        assert (job["state"], job["result"]["n"]) == ("succeeded", 120)
         assert list(staging.iterdir()) == []
-        answer = send(api, archive)
-        assert answer.status_code in (200, 201), "200 where the first import was just done when it was killed"
-        assert answer.json()["n"] == 120
         [shown] = api.client.get("/api/datasets").json()["items"]
-        assert (made / shown["id"]).is_dir()
+        assert shown["id"] == job["dataset_id"]
+    with catalogue.reading() as session:
+        assert violations(session, folder, stray_s=-1.0) == []
 
 
 def test_f18_an_api_that_is_killed_during_submissions_keeps_each_once_or_not_at_all(

@@ -48,7 +48,9 @@ def slot(catalogue: Catalogue, settings: Settings) -> Iterator[Slot]:
 
 
 @pytest.fixture
-def dataset_id(catalogue: Catalogue) -> str:
+def dataset_id(catalogue: Catalogue, settings: Settings) -> str:
+    (settings.data_folder / "datasets/digits").mkdir(parents=True)
+    (settings.data_folder / "datasets/digits/dataset.json").touch()
     return add_dataset(catalogue)
 
 

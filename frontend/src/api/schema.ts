@@ -204,6 +204,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Source
+         * @description Queue the import of a published set, which is downloaded, or of a folder on the server.
+         */
+        post: operations["import_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sources
+         * @description What can be imported without an upload, and how large an upload may be.
+         */
+        get: operations["list_sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/upload": {
         parameters: {
             query?: never;
@@ -215,7 +255,7 @@ export interface paths {
         put?: never;
         /**
          * Upload
-         * @description Import the archive that is the body of the request.
+         * @description Queue the import of the archive that is the body of the request.
          */
         post: operations["upload"];
         delete?: never;
@@ -585,7 +625,7 @@ export interface paths {
         put?: never;
         /**
          * Pause Job
-         * @description Let a job stop at its next step and keep what it has computed; 409 when it has ended or is being cancelled.
+         * @description Let a job stop at its next step and keep what it has computed; 409 when it has ended, is being cancelled, or imports.
          */
         post: operations["pause_job"];
         delete?: never;
@@ -1681,6 +1721,65 @@ export interface components {
             /** Total */
             total: number;
         };
+        /**
+         * ImportIn
+         * @description Either the ``source``, a published set, or a ``folder``, by its path below the configured root.
+         */
+        ImportIn: {
+            /**
+             * Fit
+             * @description How an oblong image becomes a square: 'crop' cuts off its longer sides, 'pad' keeps all of it between black bars.
+             * @default crop
+             * @enum {string}
+             */
+            fit: "crop" | "pad";
+            /** Folder */
+            folder?: string | null;
+            /**
+             * Image Size
+             * @description Side of the squares that are kept. By default the images' own, 64 at most; larger takes longer to train on.
+             */
+            image_size?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Originals Px
+             * @description Longer side of the originals that are kept beside smaller squares, for people to look at; 0 keeps none.
+             * @default 512
+             */
+            originals_px: number;
+            /** Source */
+            source?: string | null;
+            /**
+             * Submitter
+             * @default
+             */
+            submitter: string;
+        };
+        /**
+         * ImportResult
+         * @description Outcome of importing images: a set of ``n``, in ``classes`` classes.
+         */
+        ImportResult: {
+            /** Channels */
+            channels: number;
+            /** Classes */
+            classes: number;
+            /** Image Size */
+            image_size: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "import";
+            /** N */
+            n: number;
+            /** Seconds */
+            seconds: number;
+        };
         /** JobErrorOut */
         JobErrorOut: {
             /** Code */
@@ -1694,7 +1793,8 @@ export interface components {
          *
          *     ``position`` counts from 1 among the waiting jobs that the same workers take; what is predicted is null where nobody knows.
          *     ``spent_s`` are seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
-         *     ``device`` is, in words, where it runs or ran last; ``pinned_to`` names the only one where it may.
+         *     ``device`` is, in words, where it runs or ran last; ``pinned_to`` names the only one where it may. ``dataset_id`` is what an
+         *     import made, null until then.
          */
         JobOut: {
             /** Config */
@@ -1708,7 +1808,7 @@ export interface components {
             /** Created At */
             created_at: number;
             /** Dataset Id */
-            dataset_id: string;
+            dataset_id: string | null;
             desired: components["schemas"]["Desired"];
             /** Device */
             device: string | null;
@@ -1739,7 +1839,7 @@ export interface components {
             produced_encoder_id: string | null;
             progress: components["schemas"]["Progress"] | null;
             /** Result */
-            result: (components["schemas"]["PretrainResult"] | components["schemas"]["TransferResult"] | components["schemas"]["EmbedResult"]) | null;
+            result: (components["schemas"]["PretrainResult"] | components["schemas"]["TransferResult"] | components["schemas"]["EmbedResult"] | components["schemas"]["ImportResult"]) | null;
             /** Saved Step */
             saved_step: number | null;
             /** Spent S */
@@ -1761,7 +1861,7 @@ export interface components {
          * Kind
          * @enum {string}
          */
-        Kind: "pretrain" | "transfer" | "embed";
+        Kind: "pretrain" | "transfer" | "embed" | "import";
         /**
          * KnnConfig
          * @description Vote of the nearest training images: nothing is trained, so it shows the space as it is.
@@ -1801,10 +1901,11 @@ export interface components {
         };
         /**
          * Lane
-         * @description Long and short jobs wait in queues of their own, so that a worker can be kept for the short ones.
+         * @description Long and short jobs wait in queues of their own, so that a worker can be kept for the short ones; imports, which need
+         *     no device, are done beside both.
          * @enum {string}
          */
-        Lane: "long" | "short";
+        Lane: "long" | "short" | "import";
         /**
          * Leak
          * @description Images of the split ``of`` that also stand in the split ``also_in``, each counted once; exact goes before near.
@@ -2335,7 +2436,7 @@ export interface components {
         };
         /**
          * Progress
-         * @description How far the work is. ``loss`` and ``chance`` are None where nothing is trained.
+         * @description How far the work is, in ``unit``. ``loss`` and ``chance`` are None where nothing is trained.
          */
         Progress: {
             /** Chance */
@@ -2368,6 +2469,12 @@ export interface components {
             step: number;
             /** Steps */
             steps: number;
+            /**
+             * Unit
+             * @default step
+             * @enum {string}
+             */
+            unit: "step" | "image" | "byte";
         };
         /** ProgressEvent */
         ProgressEvent: {
@@ -2420,6 +2527,34 @@ export interface components {
             step: number;
             /** Steps */
             steps: number;
+            /**
+             * Unit
+             * @default step
+             * @enum {string}
+             */
+            unit: "step" | "image" | "byte";
+        };
+        /**
+         * PublishedOut
+         * @description A published set; ``is_here`` where its files were downloaded before, ``bytes`` to download where that is known.
+         */
+        PublishedOut: {
+            /** About */
+            about: string;
+            /** Bytes */
+            bytes: number | null;
+            /** Image Size */
+            image_size: number;
+            /** Is Here */
+            is_here: boolean;
+            /** Licence */
+            licence: string;
+            /** Name */
+            name: string;
+            /** Reference */
+            reference: string;
+            /** Title */
+            title: string;
         };
         /**
          * QueryOut
@@ -2622,6 +2757,24 @@ export interface components {
             reason: string;
         };
         /**
+         * SourcesOut
+         * @description ``folders`` lie below the configured root, null where none is configured; deeper ones can be named by hand.
+         *
+         *     ``choices`` is the JSON schema of what can be chosen for every import, as the other configs have it.
+         */
+        SourcesOut: {
+            /** Choices */
+            choices: {
+                [key: string]: unknown;
+            };
+            /** Folders */
+            folders: string[] | null;
+            /** Max Upload Bytes */
+            max_upload_bytes: number;
+            /** Published */
+            published: components["schemas"]["PublishedOut"][];
+        };
+        /**
          * State
          * @enum {string}
          */
@@ -2701,8 +2854,8 @@ export interface components {
         };
         /**
          * SystemOut
-         * @description ``device`` is where the last worker computes; ``workers`` counts those seen in the last 30 seconds, ``workers_seen``
-         *     lists them. Without a ``bell`` (Redis) workers find jobs by looking, some seconds later.
+         * @description ``device`` is where the last worker computes; ``workers`` counts the processes seen in the last 30 seconds,
+         *     ``workers_seen`` lists their places for jobs. Without a ``bell`` (Redis) workers find jobs by looking, some seconds later.
          */
         SystemOut: {
             /** Bell */
@@ -2854,7 +3007,8 @@ export interface components {
         };
         /**
          * WorkerOut
-         * @description A worker process: ``device`` in words, null until its runner has looked; a job can be pinned to ``device_name``.
+         * @description A place for one job in a worker process: ``device`` in words, null until its runner has looked, or where imports alone are
+         *     done; a job can be pinned to ``device_name``.
          *
          *     ``lanes`` are the queues that it takes jobs from, ``job_id`` is the one that it runs.
          */
@@ -3303,14 +3457,113 @@ export interface operations {
             };
         };
     };
+    import_source: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportIn"];
+            };
+        };
+        responses: {
+            /** @description This key was used: its job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_sources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourcesOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     upload: {
         parameters: {
             query: {
-                format: "zip" | "tar" | "npz";
-                name?: string;
+                /** @description Side of the squares that are kept. By default the images' own, 64 at most; larger takes longer to train on. */
                 image_size?: number | null;
+                /** @description How an oblong image becomes a square: 'crop' cuts off its longer sides, 'pad' keeps all of it between black bars. */
+                fit?: "crop" | "pad";
+                /** @description Longer side of the originals that are kept beside smaller squares, for people to look at; 0 keeps none. */
+                originals_px?: number;
+                name?: string;
+                submitter?: string;
+                format: "zip" | "tar" | "npz";
             };
-            header?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3320,22 +3573,22 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The same images are here already: the existing data set. */
+            /** @description This key was used: its job. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetOut"];
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             /** @description Successful Response */
-            201: {
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetOut"];
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             /** @description Client Error */

@@ -76,10 +76,11 @@ export function allowed(job: JobOut, state: JobState | null = job.state): Allowe
   const open = state !== null && !isTerminal(state) && job.desired !== 'cancel';
   const epochs = epochsOf(job);
   return {
-    pause: open && job.desired === 'run',
+    pause: open && job.desired === 'run' && job.kind !== 'import',
     resume: open && job.desired === 'pause',
     cancel: open,
-    again: state === 'failed' || state === 'cancelled',
+    // What was sent for an import is gone with its end.
+    again: (state === 'failed' || state === 'cancelled') && job.config['origin'] !== 'upload',
     more: state === 'succeeded' && epochs !== null && epochs < MOST_EPOCHS,
   };
 }
@@ -120,6 +121,15 @@ export function inOrder(jobs: readonly JobOut[]): JobOut[] {
   );
 }
 
+export type Unit = 'step' | 'image' | 'byte';
+
+/** `1,234 of 20,000 images`, or `34 MiB of 162 MiB`; empty where only steps are counted, or nothing. */
+export function howFarText(far: { step: number; steps: number; unit?: Unit }): string {
+  if (far.steps <= 0 || far.unit === undefined || far.unit === 'step') return '';
+  if (far.unit === 'byte') return `${bytes(far.step)} of ${bytes(far.steps)} downloaded`;
+  return `${far.step.toLocaleString('en-GB')} of ${far.steps.toLocaleString('en-GB')} images`;
+}
+
 /** How a job stands, in one line. */
 export function standingText(job: JobOut, crew: Crew, now: number): string {
   const share = percent(shareDone(job.progress));
@@ -127,7 +137,8 @@ export function standingText(job: JobOut, crew: Crew, now: number): string {
     case 'running': {
       if (!job.progress) return 'starting';
       const eta = job.progress.eta_s;
-      return eta === null ? share : `${share} · ${duration(eta)} left`;
+      const far = howFarText(job.progress) || share;
+      return eta === null ? far : `${far} · ${duration(eta)} left`;
     }
     case 'queued':
       return job.progress ? `${share} done · ${placeText(job, crew)}` : placeText(job, crew);

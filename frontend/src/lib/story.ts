@@ -49,6 +49,8 @@ export interface Story {
   message: string;
   step: number;
   steps: number;
+  /** What the steps are. */
+  unit: 'step' | 'image' | 'byte';
   epoch: number;
   epochs: number;
   loss: number | null;
@@ -67,6 +69,7 @@ export const UNTOLD: Story = {
   message: '',
   step: 0,
   steps: 0,
+  unit: 'step',
   epoch: 0,
   epochs: 0,
   loss: null,
@@ -161,6 +164,7 @@ function applyProgress(story: Draft, event: Extract<JobEvent, { kind: 'progress'
   if (story.losses.at(-1)?.step === event.step) story.losses.pop();
   story.step = event.step;
   story.steps = event.steps;
+  story.unit = event.unit ?? 'step'; // which jobs of earlier versions did not say
   story.epoch = event.epoch;
   story.epochs = event.epochs;
   story.loss = event.loss;

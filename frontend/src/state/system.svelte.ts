@@ -8,7 +8,9 @@ class System {
   readonly workers: number | null = $derived(this.facts?.workers ?? null);
   /** Names by which a job is kept on a device, such as `cuda:1`; null while a worker has not said its own. */
   readonly devices: readonly string[] | null = $derived.by(() => {
-    const names = this.facts?.workers_seen.map((worker) => worker.device_name) ?? [null];
+    // Those that only import compute on no device.
+    const seen = this.facts?.workers_seen.filter(({ lanes }) => lanes.some((lane) => lane !== 'import'));
+    const names = seen?.map((worker) => worker.device_name) ?? [null];
     return names.includes(null) ? null : ([...new Set(names)] as string[]).sort();
   });
   /** Redis does not answer, so nobody is woken: workers find jobs by looking. */

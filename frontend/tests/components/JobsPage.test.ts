@@ -54,15 +54,17 @@ describe('the list of jobs', () => {
         { ...worker, job_id: '01a' },
         { ...worker, device: 'cuda:0, bfloat16', lanes: ['short'] },
         { ...worker, device: null, device_name: null },
+        { ...worker, device: null, device_name: null, lanes: ['import'] },
       ],
     });
     await jobs.refresh();
     render(JobsPage);
     const lines = within(section('Workers')).getAllByRole('listitem');
     expect(lines.map((line) => line.textContent.replace(/\s+/g, ' ').trim())).toEqual([
-      'box · cpu · all jobs · runs First',
+      'box · cpu · long and short jobs · runs First',
       'box · cuda:0, bfloat16 · short jobs only · idle',
-      'box · getting ready · all jobs · idle',
+      'box · getting ready · long and short jobs · idle',
+      'box · imports, beside all else · idle',
     ]);
   });
 

@@ -4,7 +4,7 @@ import { curve, shareDone, tell, untrainedStart, UNTOLD, withAccuracy } from '..
 
 function progress(seq: number, step: number, loss: number | null): JobEvent {
   return {
-    seq, at: seq, kind: 'progress', step, steps: 100, epoch: 1, epochs: 4, loss, chance: 6.2,
+    seq, at: seq, kind: 'progress', step, steps: 100, unit: 'step', epoch: 1, epochs: 4, loss, chance: 6.2,
     learning_rate: 0.001, images_per_s: 900, eta_s: 30,
   }; // prettier-ignore
 }

@@ -4,9 +4,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fastapi import FastAPI
+from httpx2 import Response
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
@@ -21,6 +23,8 @@ from backend.vision import Vision
 from simclr.datasets import Dataset, write_dataset
 from simclr.encoder_file import read_encoder_file
 from simclr.results import EmbedResult, TransferResult
+from tests.worker.imports import do_imports, reads_here
+from worker.importing import Importer, Reads, sources_of
 
 HOST = "127.0.0.1:8765"
 ORIGIN = f"http://{HOST}"
@@ -32,9 +36,11 @@ BLIND = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
 
 
 @contextmanager
-def running(folder: Path, pages: Path | None = None, *, seeing: bool = False) -> Iterator[FastAPI]:
+def running(folder: Path, pages: Path | None = None, *, seeing: bool = False, **settings: object) -> Iterator[FastAPI]:
     """The real application, started and stopped, over a new or an old data folder; only if ``seeing``, vision works."""
-    app = create_app(Settings(data=folder), pages or folder / "no pages", Vision() if seeing else Vision(BLIND))
+    app = create_app(
+        Settings(data=folder, **settings), pages or folder / "no pages", Vision() if seeing else Vision(BLIND)
+    )
     with TestClient(app):
         yield app
 
@@ -83,6 +89,14 @@ def settle(app: FastAPI, job_id: str, outcome: Outcome) -> None:
         assert claim is not None
         assert claim.job_id == job_id
         assert store.settle(session, job_id, claim.epoch, outcome)
+
+
+def imported(app: FastAPI, answer: Response, reads: Reads = reads_here) -> dict[str, Any]:
+    """Play the worker for the import that ``answer`` accepted, and what the API then tells of the job."""
+    assert answer.status_code == 202, answer.text
+    do_imports(lab(app).catalogue, lab(app).folder, Importer(sources_of(lab(app).settings), reads))
+    found: dict[str, Any] = signed_in(app).get(f"/api/jobs/{answer.json()['id']}").json()
+    return found
 
 
 def embed(app: FastAPI, encoder_id: str, dataset_id: str, features: NDArray[np.float32]) -> None:

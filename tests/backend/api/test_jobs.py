@@ -12,6 +12,7 @@ from backend.jobs import dry_runs, presence, store
 from backend.jobs.order import Reach
 from backend.jobs.outcomes import Artefact, Failed, Succeeded
 from backend.jobs.presence import Presence
+from backend.jobs.states import Lane
 from simclr.config import EncoderConfig
 from simclr.costs import Costs
 from simclr.encoder_file import EncoderFile
@@ -212,8 +213,11 @@ def test_the_bell_rings_once_for_a_new_job(own: FastAPI, monkeypatch: pytest.Mon
 def worker(app: FastAPI, device_name: str | None, owner: str = "w") -> None:
     """A worker says that it lives."""
     with lab.lab(app).catalogue.writing() as session:
-        who = Presence(owner, "host", 1, Reach(device=device_name), device_name and f"{device_name} in words")
-        presence.say_alive(session, who)
+        reach = Reach(lanes=frozenset({Lane.LONG, Lane.SHORT}), device=device_name)
+        pid = sum(owner.encode())
+        presence.say_alive(session, Presence(owner, "host", pid, reach, device_name and f"{device_name} in words"))
+        # Beside it in the same process, on no device.
+        presence.say_alive(session, Presence(f"{owner}-imports", "host", pid, Reach(lanes=frozenset({Lane.IMPORT}))))
 
 
 @pytest.mark.parametrize(
@@ -252,6 +256,8 @@ def test_who_runs_what_and_where_is_shown_and_kept(own: FastAPI) -> None:
     assert [(w["device_name"], w["lanes"], w["job_id"]) for w in system["workers_seen"]] == [
         ("cuda:0", ["long", "short"], None),
         ("cuda:1", ["long", "short"], job_id),
+        (None, ["import"], None),
+        (None, ["import"], None),
     ]
     assert claim is not None
     with lab.lab(own).catalogue.writing() as session:

@@ -16,8 +16,10 @@ from backend.jobs import store
 from backend.jobs.outcomes import Failed
 from simclr.events import Log
 from tests.backend.api.lab import images
+from tests.backend.api.packing import npz
 from tests.backend.api.process import Api, children, cpu_s, is_gone, started, wait_until
-from tests.backend.api.test_datasets import npz
+from tests.worker.imports import do_imports, reads_here
+from worker.importing import Importer, sources_of
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +37,18 @@ def catalogue(api: Api) -> Iterator[Catalogue]:
 
 
 @pytest.fixture(scope="module")
-def dataset_id(api: Api) -> str:
+def dataset_id(api: Api, catalogue: Catalogue) -> str:
+    return add_images(api, catalogue)
+
+
+def add_images(api: Api, catalogue: Catalogue) -> str:
+    """An upload, and its import as a worker does it."""
     dataset = images(24)
     body = npz(train_images=dataset.images.transpose(0, 2, 3, 1), train_labels=np.arange(24) % 3)
     answer = api.client.post("/api/datasets/upload?format=npz&name=Little", content=body)
-    assert answer.status_code == 201, answer.text
-    found: str = answer.json()["id"]
+    assert answer.status_code == 202, answer.text
+    do_imports(catalogue, api.settings.data_folder, Importer(sources_of(api.settings), reads_here))
+    found: str = api.client.get(f"/api/jobs/{answer.json()['id']}").json()["dataset_id"]
     return found
 
 
@@ -251,17 +259,18 @@ def test_uploads_do_not_pile_up_in_memory(api: Api) -> None:
 
     before = held_kib()
     body = (b"x" * (1 << 20) for _ in range(200))
-    assert api.client.post("/api/datasets/upload?format=zip", content=body).status_code == 422
+    job = api.client.post("/api/datasets/upload?format=zip", content=body).json()
     assert held_kib() - before < 50 * 1024
+    assert api.client.post(f"/api/jobs/{job['id']}/cancel").json()["state"] == "cancelled"
     assert list((api.settings.data_folder / "staging").iterdir()) == []
 
 
 @pytest.mark.slow
-def test_stopping_ends_open_streams_and_leaves_no_process(tmp_path: Path, dataset_id: str) -> None:
+def test_stopping_ends_open_streams_and_leaves_no_process(tmp_path: Path) -> None:
     with started(tmp_path) as api:
-        dataset = images(24)
-        body = npz(train_images=dataset.images.transpose(0, 2, 3, 1), train_labels=np.arange(24) % 3)
-        own_id = api.client.post("/api/datasets/upload?format=npz", content=body).json()["id"]
+        catalogue = open_catalogue(api.settings)
+        own_id = add_images(api, catalogue)
+        catalogue.close()
         preview = {"dataset_id": own_id, "indices": [0], "config": {}}
         assert api.client.post("/api/augmentations/preview", json=preview).status_code == 200
         with api.client.stream("GET", f"/api/jobs/{submit(api, own_id)}/events") as stream:

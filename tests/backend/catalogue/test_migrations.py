@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from backend.catalogue import migrations
 from backend.catalogue.engine import Catalogue, open_catalogue
@@ -41,6 +43,31 @@ def test_migrating_an_empty_file_gives_the_tables_of_the_models(catalogue: Catal
     assert shape_of(catalogue.engine) == shape_of(from_models)
     with catalogue.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_a_lab_with_jobs_of_before_imports_keeps_them_and_may_have_jobs_without_a_data_set(settings: Settings) -> None:
+    opened = open_catalogue(settings)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    job = (
+        "INSERT INTO job (id, kind, name, state, desired, config, dataset_id, epoch, not_before, crashes, created_at) "
+        "VALUES (:id, 'pretrain', 'n', 'queued', 'run', '{}', :set, 0, 0, 0, 1.5)"
+    )
+    with opened.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(text("INSERT INTO dataset VALUES ('d', 'set', 'datasets/d', 'hash', '{}', 1)"))
+        connection.execute(text(job), {"id": "old", "set": "d"})
+    with opened.engine.connect() as still_open:
+        upgrade(opened.engine)
+        assert still_open.scalar(text("SELECT dataset_id FROM job")) == "d"
+    with opened.engine.begin() as connection:
+        assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+        connection.execute(text(job), {"id": "import", "set": None})
+    with pytest.raises(IntegrityError), opened.engine.begin() as connection:
+        connection.execute(text(job), {"id": "lost", "set": "nowhere"})
+    opened.close()
 
 
 def test_the_head_that_a_start_compares_with_is_the_newest_step() -> None:

@@ -46,7 +46,7 @@ def add_encoder(catalogue: Catalogue, dataset_id: str) -> str:
     return row.id
 
 
-def submit(catalogue: Catalogue, dataset_id: str, kind: Kind = Kind.PRETRAIN, **more: Any) -> str:
+def submit(catalogue: Catalogue, dataset_id: str | None, kind: Kind = Kind.PRETRAIN, **more: Any) -> str:
     with catalogue.writing() as session:
         asked = store.Submission(kind=kind, dataset_id=dataset_id, **{"config": {"epochs": 2}, **more})
         return store.submit(session, asked).id

@@ -74,6 +74,7 @@ def sound(catalogue: Catalogue, dataset_id: str, tmp_path: Path) -> Sound:
 
     lab = Sound(catalogue, folder, *[""] * 7)
     lab.write("encoders/p.safetensors")
+    lab.write("datasets/digits/dataset.json")
     lab.write("jobs/j/1/features.npy")
     with_file = Succeeded(PRETRAINED.result, Artefact("jobs/t/1/encoder.safetensors", "ab" * 32, {}))
     trained = end(Kind.PRETRAIN, with_file)
@@ -155,6 +156,22 @@ def test_a_file_that_nothing_needs_is_found_when_it_is_old(sound: Sound, name: s
     assert sound.found() == []
     os.utime(stray, (0, time.time() - 3601))
     assert sound.found() == [f"job {job_id}: nothing needs jobs/{job_id}/9/encoder.safetensors: delete it"]
+
+
+def test_what_imports_left_is_found(sound: Sound) -> None:
+    sound.write("datasets/lost/images.npy")
+    sound.write("staging/gone.upload")
+    assert sound.found() == []
+    assert sound.found(stray_s=-1.0) == [
+        "no data set is in datasets/lost: delete it",
+        "no import needs staging/gone.upload: delete it",
+    ]
+
+
+def test_a_data_set_without_its_folder_is_found(sound: Sound, dataset_id: str) -> None:
+    (sound.folder / "datasets/digits/dataset.json").unlink()
+    [found] = sound.found()
+    assert found == f"data set {dataset_id}, digits: datasets/digits is missing: restore it, or import it again"
 
 
 def test_files_of_a_job_that_the_catalogue_does_not_know_are_found(sound: Sound) -> None:

@@ -7,6 +7,7 @@ import pytest
 from backend.lab.doctor import look_at_pins
 
 PINNED = {"id": "j1", "pinned_to": "cuda:1"}
+IMPORTS = {"device_name": None, "lanes": ["import"]}
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,6 @@ PINNED = {"id": "j1", "pinned_to": "cuda:1"}
 def test_a_job_that_waits_for_a_device_that_nobody_has_is_named(
     waiting: list[dict[str, Any]], names: list[str | None], is_ill: bool
 ) -> None:
-    found = list(look_at_pins(waiting, [{"device_name": name} for name in names]))
+    found = list(look_at_pins(waiting, [{"device_name": name, "lanes": ["long"]} for name in names] + [IMPORTS]))
     assert [finding.state for finding in found] == ["ill"] * is_ill
     assert all("simclr-lab worker --device cuda:1" in finding.sentence for finding in found)

@@ -1,0 +1,77 @@
+"""Imports as jobs: what is asked for, where what was sent waits until the job has ended, and what nobody needs any more."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.catalogue.models import JobRow
+from backend.jobs.saved import in_use, jobs_key
+from backend.jobs.states import Kind, State
+from simclr.config import ImportConfig
+
+STAGING, UPLOADED = "staging", ".upload"
+DOWNLOADS = "downloads"
+# The set that an import made, in the folder of its attempt.
+MADE = "set"
+
+
+class ImportOrder(ImportConfig):
+    """An import as its job's config has it.
+
+    Attributes:
+        origin: Where the images come from.
+        source: Of an upload its format, "zip", "tar" or "npz"; the name of a folder below the configured root; or a published
+            set's name.
+    """
+
+    origin: Literal["upload", "folder", "published"]
+    source: str
+
+
+def upload_path(data_folder: Path, job_id: str) -> Path:
+    """Where the file waits that was sent for an import."""
+    return data_folder / STAGING / f"{job_id}{UPLOADED}"
+
+
+def awaited_uploads(session: Session, data_folder: Path) -> set[Path]:
+    """Files that imports which have not ended still need."""
+    ended = [state for state in State if state.is_terminal]
+    open_jobs = select(JobRow.id).where(JobRow.kind == Kind.IMPORT, JobRow.state.not_in(ended))
+    return {upload_path(data_folder, job_id) for job_id in session.scalars(open_jobs)}
+
+
+def remove_leftovers(session: Session, data_folder: Path) -> None:
+    """Remove what imports have left and no attempt needs: files sent for those that have ended, and folders of attempts in vain.
+
+    Another process may be about it as well.
+    """
+    for job in session.scalars(select(JobRow).where(JobRow.kind == Kind.IMPORT)):
+        folder = data_folder / jobs_key(job.id)
+        for attempt in _in_vain(session, job, folder):
+            remove(attempt)
+        if State(job.state).is_terminal:
+            upload_path(data_folder, job.id).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the set is in it, or there is none
+                folder.rmdir()
+
+
+def _in_vain(session: Session, job: JobRow, folder: Path) -> Iterator[Path]:
+    needed = in_use(session, job.id).folder
+    for attempt in folder.glob("*"):
+        # A later one belongs to a worker that has claimed the job since we looked.
+        is_known = attempt.name.isdecimal() and int(attempt.name) <= job.epoch
+        if is_known and f"{jobs_key(job.id)}/{attempt.name}" != needed:
+            yield attempt
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,42 @@
+"""The worker's slot for imports, driven by whoever tests, and reading in this process instead of a child for each archive."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from backend.catalogue.engine import Catalogue
+from backend.jobs import store
+from backend.jobs.imports import remove_leftovers
+from backend.jobs.order import Reach
+from backend.jobs.states import Lane
+from backend.jobs.timing import Timing
+from simclr.datasets import DatasetInfo, importer
+from worker.importing import Importer
+from worker.supervise import Attempt
+
+IMPORTS = Reach(lanes=frozenset({Lane.IMPORT}))
+QUICK = Timing(lease_s=30.0, watch_s=0.01, progress_s=0.05)
+
+
+def do_imports(catalogue: Catalogue, data_folder: Path, does: Importer, timing: Timing = QUICK) -> int:
+    """Do all imports that wait, as a worker does; how many these were."""
+    done = 0
+    while True:
+        with catalogue.writing() as session:
+            claim = store.claim(session, "importer", timing, IMPORTS)
+        if claim is None:
+            return done
+        Attempt(claim, does, catalogue, data_folder, timing).run(threading.Event())
+        with catalogue.reading() as session:
+            remove_leftovers(session, data_folder)
+        done += 1
+
+
+def reads_here(
+    source: Path, out: Path, kind: str, image_size: int | None, _timeout_s: float, *, fit: str, originals_px: int,
+    limits: Any, **_watched: Any,
+) -> DatasetInfo:  # fmt: skip
+    """What the child does, without its start and its limits on the process; those of the archive hold."""
+    size = [] if image_size is None else ["--image-size", str(image_size)]
+    arguments = [str(source), str(out), "--format", kind, "--fit", fit, "--originals-px", str(originals_px), *size]
+    return importer._import(importer._options([*arguments, "--limits", limits.model_dump_json()]))
