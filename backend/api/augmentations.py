@@ -19,6 +19,7 @@ from backend.vision import Answer
 from simclr.config import AugmentConfig, Seed
 from simclr.datasets import Dataset
 from simclr.policy import hardly_any_effect, may_change_the_label, without_effect
+from simclr.policy_code import as_json, as_python, as_torchvision
 
 router = APIRouter(tags=["augmentations"])
 
@@ -169,6 +170,21 @@ class PhotoOut(BaseModel):
     picture: str
 
 
+class ExportIn(BaseModel):
+    """A policy for images such as those of a set."""
+
+    dataset_id: RowId
+    config: AugmentConfig
+
+
+class ExportOut(BaseModel):
+    """The policy as JSON, as Python with this lab's library, and as Python with torchvision's transforms v2."""
+
+    json_text: str
+    python: str
+    torchvision: str
+
+
 class PhotoQuery(BaseModel):
     dataset_id: RowId
 
@@ -229,6 +245,16 @@ def draw_sheet(body: PreviewIn, lab: LabDep) -> Response:
     """The images and views of a preview as one PNG, a row for each image."""
     _, answer = _ask(lab, body, "sheet", {"views": body.views}, replaces="")
     return Response(answer.blobs[0], media_type="image/png", headers=IMAGE_HEADERS)
+
+
+@router.post("/augmentations/export")
+def export(body: ExportIn, lab: LabDep) -> ExportOut:
+    """The policy in words of elsewhere."""
+    with lab.catalogue.reading() as session:
+        size = lab.dataset(dataset_row(session, body.dataset_id).key).image_size
+    return ExportOut(
+        json_text=as_json(body.config), python=as_python(body.config), torchvision=as_torchvision(body.config, size)
+    )
 
 
 @router.post(

@@ -25,6 +25,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A camera that shows a moving pattern, and nobody who has to allow it.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 IN_SIGHT_ARE_LOADED = """() => [...document.images].every(
   (image) => image.complete || image.getBoundingClientRect().top > innerHeight)"""

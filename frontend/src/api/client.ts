@@ -15,6 +15,7 @@ import type {
   JobIn,
   JobOut,
   LabelCosts,
+  PolicyExport,
   Preview,
   Story,
   ResultOut,
@@ -123,6 +124,11 @@ export function tellStory(body: StoryRequest, signal: AbortSignal): Promise<Stor
 /** The previewed images and views as one PNG. */
 export function drawSheet(body: PreviewRequest): Promise<Blob> {
   return data(http.POST('/api/augmentations/sheet', { body, parseAs: 'blob' })) as Promise<Blob>;
+}
+
+/** The policy as JSON and as Python, for images of a set's size. */
+export function exportPolicy(dataset_id: string, config: AugmentConfig): Promise<PolicyExport> {
+  return data(http.POST('/api/augmentations/export', { body: { dataset_id, config } }));
 }
 
 /** A picture made such as the images of a set are, as a `data:` address. The lab keeps nothing of it. */

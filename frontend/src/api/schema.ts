@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/augmentations/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export
+         * @description The policy in words of elsewhere.
+         */
+        post: operations["export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/augmentations/hardness": {
         parameters: {
             query?: never;
@@ -1514,6 +1534,30 @@ export interface components {
              * @default null
              */
             uniformity: number | null;
+        };
+        /**
+         * ExportIn
+         * @description A policy for images such as those of a set.
+         */
+        ExportIn: {
+            config: components["schemas"]["AugmentConfig"];
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+        };
+        /**
+         * ExportOut
+         * @description The policy as JSON, as Python with this lab's library, and as Python with torchvision's transforms v2.
+         */
+        ExportOut: {
+            /** Json Text */
+            json_text: string;
+            /** Python */
+            python: string;
+            /** Torchvision */
+            torchvision: string;
         };
         /**
          * FalseNegatives
@@ -3033,6 +3077,48 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     compare: {
         parameters: {
             query?: never;

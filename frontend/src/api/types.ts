@@ -39,6 +39,7 @@ export type ShownImage = Schemas['ShownOut'];
 export type Overlaps = Schemas['OverlapsOut'];
 export type Story = Schemas['StoryOut'];
 export type StoryStep = Schemas['StepOut'];
+export type PolicyExport = Schemas['ExportOut'];
 export type Shortcuts = Schemas['ShortcutsOut'];
 export type Hardness = Schemas['HardnessOut'];
 export type LabelCosts = Schemas['LabelCostsOut'];

@@ -164,6 +164,14 @@ def test_the_sheet_holds_the_previewed_views(client: TestClient, shown: Shown) -
             np.testing.assert_array_equal(tiles[:, top : top + side : 6, left : left + side : 6], pixels(picture))
 
 
+def test_a_policy_is_exported_for_the_size_of_the_set(client: TestClient, shown: Shown) -> None:
+    body = {"dataset_id": shown.dataset, "config": {"blur_p": 0.5, "flip_p": 0.25}}
+    found = client.post("/api/augmentations/export", json=body).json()
+    assert AugmentConfig.model_validate_json(found["json_text"]) == AugmentConfig(blur_p=0.5, flip_p=0.25)
+    assert "flip_p=0.25" in found["python"]
+    assert "v2.RandomResizedCrop(16," in found["torchvision"]
+
+
 def test_what_is_switched_on_in_vain_is_said(client: TestClient, shown: Shown) -> None:
     said = preview(client, asked(shown, config={**IDENTITY, "noise_p": 1, "noise_std": 0}))
     assert said["in_vain"] == ["Noise (noise_p) does nothing: noise_std is 0."]
