@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -53,6 +53,10 @@ def demo(
     epochs: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Passes over the images; fewer end sooner and learn less.")
     ] = None,
+    source: Annotated[
+        Literal["patterns", "digits", "factors"],
+        typer.Option("--set", help="The built-in images to learn from; digits are the fewest and smallest."),
+    ] = "patterns",
 ) -> None:
     """Start the lab and learn from images without labels, before your eyes."""
     from backend.lab.demo import demonstrate
@@ -63,7 +67,7 @@ def demo(
         with running_lab(port, say) as launcher:
             token = launcher.settings.access_token
             say(f"\nSimCLR Lab is ready. To watch in the browser as well, open\n\n    {launcher.link()}\n")
-            show = Background(lambda: demonstrate(launcher.address, token, console, epochs))
+            show = Background(lambda: demonstrate(launcher.address, token, console, epochs, source))
             launcher.watch(until=show.has_ended)
             show.reraise()
             if not leave:
@@ -76,7 +80,7 @@ def demo(
         say(
             f"A lab already runs: showing the demonstration there, at\n\n    {link_of(running.note.address, settings)}\n"
         )
-        demonstrate(running.note.address, settings.access_token, console, epochs)
+        demonstrate(running.note.address, settings.access_token, console, epochs, source)
 
 
 @app.command()

@@ -18,13 +18,17 @@ from backend.lab.errors import LabError
 from simclr.config import EmbedConfig, KnnConfig, LinearProbeConfig, PretrainConfig
 from simclr.presets import pretrain_preset
 
-SOURCE: Literal["patterns"] = "patterns"
+Source = Literal["patterns", "digits", "factors"]
 STRATEGIES = {"k-NN": KnnConfig(), "linear probe": LinearProbeConfig()}
 BAR_WIDTH = 40  # characters for 100 %
 
 
-def demonstrate(address: str, token: str, console: Console, epochs: int | None = None) -> None:
-    """Run or show the demonstration on the lab at ``address``; ``epochs`` shortens or lengthens the default recipe.
+def demonstrate(
+    address: str, token: str, console: Console, epochs: int | None = None, source: Source = "patterns"
+) -> None:
+    """Run or show the demonstration on the lab at ``address``, on the images of a built-in set.
+
+    ``epochs`` shortens or lengthens the default recipe.
 
     Raises:
         LabError: a job failed, or the lab went away.
@@ -34,7 +38,7 @@ def demonstrate(address: str, token: str, console: Console, epochs: int | None =
     if epochs is not None:
         recipe = PretrainConfig.model_validate(recipe.model_dump() | {"epochs": epochs})
     with Client(address, token) as client:
-        dataset = client.post("/datasets/builtin", {"source": SOURCE})
+        dataset = client.post("/datasets/builtin", {"source": source})
         console.print(introduction(dataset), soft_wrap=True)
         encoder_id = pretrain(client, dataset, recipe, console)
         like = {"origin": "untrained", "like": encoder_id, "seed": recipe.seed}
