@@ -23,7 +23,7 @@ from simclr.datasets.splits import fill_splits
 from simclr.datasets.store import SPLITS, UNLABELLED, Dataset
 
 SAMPLED = 200
-PROGRESS_EVERY = 200
+PROGRESS_EVERY = 50
 MOVED_AT_ONCE = 1024
 
 Progress = Callable[[int, int], None]
