@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import numpy as np
 from sqlalchemy import select
 
 from backend.catalogue.engine import Catalogue, open_catalogue
-from backend.catalogue.models import DatasetRow, WorkerRow
+from backend.catalogue.models import WorkerRow
 from backend.catalogue.upgrade import upgrade
 from backend.jobs import store
 from backend.jobs.states import Kind
@@ -28,9 +27,8 @@ from backend.lab.launcher import API_COMMAND, is_healthy
 from backend.lab.processes import Child
 from backend.lab.workers import WORKER_COMMAND
 from backend.settings import PREFIX, Settings
+from benchmarks.squares import add_squares
 from simclr.config import AugmentConfig
-from simclr.datasets import Dataset
-from simclr.datasets.store import write_dataset
 
 FILES = 8192  # open files that 1,000 clients and their server need
 START_S = 120.0
@@ -142,7 +140,7 @@ def running(*, worker: bool = False, api_command: list[str] | None = None) -> It
             Child("The worker", WORKER_COMMAND, environ, logs / "worker.log", grace_s=30.0) if worker else None,
         )
         leaving.callback(lab.http.close)
-        lab.dataset_id = add_squares(lab)
+        lab.dataset_id = add_squares(lab.catalogue, lab.settings.data_folder)
         for child in (lab.redis, lab.api, lab.worker):
             if child is not None:
                 leaving.callback(child.stop)
@@ -163,25 +161,6 @@ def until_quiet(lab: LoadLab) -> None:
         return answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE and bool(answer.raise_for_status())
 
     until(sees, "the child that computes views")
-
-
-def add_squares(lab: LoadLab) -> str:
-    """96 grey images of two kinds, the smallest set on which everything works."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(96) % 2
-    images = rng.integers(0, 60, (96, 1, 16, 16), dtype=np.uint8)
-    images[labels == 0, :, 4:12, 4:12] += 150
-    images[labels == 1, :, 7:9, :] += 150
-    splits = np.repeat([0, 1, 2], [64, 16, 16]).astype(np.uint8)
-    dataset = Dataset(images, labels.astype(np.int64), splits, ("square", "cross"), "made for a benchmark")
-    info = write_dataset(dataset, lab.settings.data_folder / "datasets" / "squares")
-    with lab.catalogue.writing() as session:
-        row = DatasetRow(
-            name="squares", key="datasets/squares", content_hash=info.content_hash, info=info.model_dump(mode="json"),
-            created_at=time.time(),
-        )  # fmt: skip
-        session.add(row)
-    return row.id
 
 
 def memory_mib(pid: int) -> float:

@@ -13,22 +13,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import redis
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from backend.app import create_app
 from backend.catalogue import queries
-from backend.catalogue.engine import Catalogue, open_catalogue
-from backend.catalogue.models import CheckpointRow, DatasetRow, EncoderRow, EventRow, JobRow, WorkerRow
+from backend.catalogue.engine import open_catalogue
+from backend.catalogue.models import CheckpointRow, EncoderRow, EventRow, JobRow, WorkerRow
 from backend.catalogue.upgrade import upgrade
 from backend.jobs.invariants import violations
 from backend.jobs.states import State
 from backend.settings import PREFIX, Settings
 from backend.vision import Vision
+from benchmarks.squares import add_squares
 from simclr.config import EncoderConfig, PretrainConfig
-from simclr.datasets.store import Dataset, write_dataset
 from simclr.runs import sha256_of
 from tests.backend.api.lab import BLIND, ORIGIN
 from tests.faults.app import OVERRIDES
@@ -45,30 +44,6 @@ TRAINING = PretrainConfig(
 )  # fmt: skip
 BRIEF = TRAINING.model_copy(update={"epochs": 10})
 SECONDS = 120.0  # a test waits no longer than so many for anything
-
-
-def squares_and_crosses(scale: int = 1) -> Dataset:
-    """96 grey images of two kinds, 16 × ``scale`` pixels wide."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(96) % 2
-    images = rng.integers(0, 60, (96, 1, 16, 16), dtype=np.uint8)
-    images[labels == 0, :, 4:12, 4:12] += 150
-    images[labels == 1, :, 7:9, :] += 150
-    splits = np.repeat([0, 1, 2], [64, 16, 16]).astype(np.uint8)
-    images = images.repeat(scale, axis=2).repeat(scale, axis=3)
-    return Dataset(images, labels.astype(np.int64), splits, ("square", "cross"), "made for a test")
-
-
-def add_squares(catalogue: Catalogue, data: Path, scale: int = 1) -> str:
-    name = f"squares of {16 * scale}"
-    info = write_dataset(squares_and_crosses(scale), data / "datasets" / name)
-    content = info.model_dump(mode="json")
-    with catalogue.writing() as session:
-        row = DatasetRow(
-            name=name, key=f"datasets/{name}", content_hash=info.content_hash, info=content, created_at=0.0
-        )
-        session.add(row)
-    return row.id
 
 
 class Lab:

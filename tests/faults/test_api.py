@@ -5,7 +5,6 @@ import io
 import socket
 import threading
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -15,27 +14,18 @@ from PIL import Image
 from sqlalchemy import select
 
 from backend.catalogue import queries
-from backend.catalogue.engine import Catalogue, open_catalogue
+from backend.catalogue.engine import Catalogue
 from backend.catalogue.models import JobRow
-from backend.catalogue.upgrade import upgrade
 from backend.jobs.invariants import violations
 from backend.settings import Settings
+from benchmarks.squares import add_squares
 from tests.backend.api.process import Api, children, is_gone, started
-from tests.faults.lab import BRIEF, add_squares
+from tests.faults.lab import BRIEF
 from tests.worker.imports import do_imports
 from tests.worker.waiting import until
 from worker.importing import Importer, sources_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def catalogue(settings: Settings) -> Iterator[Catalogue]:
-    """Read without the API."""
-    opened = open_catalogue(settings)
-    upgrade(opened.engine)
-    yield opened
-    opened.close()
 
 
 def kill(api: Api) -> None:

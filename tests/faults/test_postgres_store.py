@@ -1,7 +1,6 @@
 """The statements on jobs in PostgreSQL: the same tests as on SQLite, which differ in locks, clocks and refusals."""
 
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,14 +47,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 def settings(tmp_path: Path, postgres: Postgres) -> Settings:
     """A deployment whose catalogue is an empty database."""
     return Settings(data=tmp_path / "data", database_url=postgres.create(f"test_{secrets.token_hex(4)}"))
-
-
-@pytest.fixture
-def catalogue(settings: Settings) -> Iterator[Catalogue]:
-    opened = open_catalogue(settings)
-    upgrade(opened.engine)
-    yield opened
-    opened.close()
 
 
 def test_the_migrations_make_the_tables_of_the_newest_version(catalogue: Catalogue) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from backend.jobs.states import State
+from benchmarks.squares import add_squares
 from simclr.config import EncoderConfig, OptimConfig
 from simclr.runs import LAST_GOOD
-from tests.faults.lab import BRIEF, TRAINING, Lab, add_squares
+from tests.faults.lab import BRIEF, TRAINING, Lab
 from tests.worker.waiting import children_of, is_running, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -191,7 +192,7 @@ def test_f22_a_training_for_which_memory_does_not_suffice_says_which_batch_fits(
         failed = lab.until_state(job_id, State.FAILED)
     finally:
         resource.prlimit(runner, resource.RLIMIT_AS, whole)
-    assert (failed.error_code, failed.crashes, failed.epoch) == ("out_of_memory", 0, 1)
+    assert (failed.error_code, failed.crashes, failed.epoch) == ("out_of_memory", 0, 1), lab.messages(job_id)
     said = re.fullmatch(r"memory ran out at batch_size 64: (\d+) fits, as tried just now", failed.error_message or "")
     assert said, failed.error_message
     assert lab.told(job_id)["error"] == {"code": "out_of_memory", "message": said[0]}

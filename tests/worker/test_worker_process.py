@@ -15,15 +15,15 @@ from sqlalchemy import select
 
 from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue, open_catalogue
-from backend.catalogue.models import DatasetRow, EventRow, JobRow, WorkerRow
+from backend.catalogue.models import EventRow, JobRow, WorkerRow
 from backend.catalogue.upgrade import upgrade
 from backend.jobs import dry_runs, store
 from backend.jobs.queue import Bell, make_app
 from backend.jobs.states import Kind, State
 from backend.settings import PREFIX, Settings
+from benchmarks.squares import add_squares
 from simclr.config import EmbedConfig, EncoderConfig, KnnConfig, LinearProbeConfig, PretrainConfig
 from simclr.costs import Costs
-from simclr.datasets.store import Dataset, write_dataset
 from simclr.encoder_file import read_encoder_file
 from tests.backend.jobs.rows import job, state, submit
 from tests.worker.redis_server import redis_at, socket_folder
@@ -34,18 +34,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 TINY = EncoderConfig(architecture="resnet8", width=8)
 SHORT = PretrainConfig(epochs=2, batch_size=32, encoder=TINY, projection_width=16, projection_dim=8)
 LONG = SHORT.model_copy(update={"epochs": 1000})
-
-
-def squares_and_crosses() -> Dataset:
-    """96 grey images of two kinds, learnable by anything."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(96) % 2
-    images = rng.integers(0, 60, (96, 1, 16, 16), dtype=np.uint8)
-    images[labels == 0, :, 4:12, 4:12] += 150
-    images[labels == 1, :, 7:9, :] += 150
-    images[labels == 1, :, :, 7:9] += 40
-    splits = np.repeat([0, 1, 2], [64, 16, 16]).astype(np.uint8)
-    return Dataset(images, labels.astype(np.int64), splits, ("square", "cross"), "made for a test")
 
 
 @dataclass
@@ -113,14 +101,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         settings = Settings(data=data, redis_url=f"redis+socket://{folder / 'redis.sock'}")
         catalogue = open_catalogue(settings)
         upgrade(catalogue.engine)
-        info = write_dataset(squares_and_crosses(), data / "datasets" / "squares")
-        with catalogue.writing() as session:
-            row = DatasetRow(
-                name="squares", key="datasets/squares", content_hash=info.content_hash, info=info.model_dump(mode="json"),
-                created_at=0.0,
-            )  # fmt: skip
-            session.add(row)
-        yield Lab(settings, catalogue, row.id, folder / "redis.sock")
+        dataset_id = add_squares(catalogue, data)
+        yield Lab(settings, catalogue, dataset_id, folder / "redis.sock")
         catalogue.close()
 
 
