@@ -2,15 +2,14 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.catalogue.models import JobRow
-from backend.jobs.saved import in_use, jobs_key
+from backend.catalogue.models import DatasetRow, JobRow
+from backend.jobs.saved import jobs_key
 from backend.jobs.states import Kind, State
 from simclr.config import ImportConfig
 
@@ -50,23 +49,26 @@ def remove_leftovers(session: Session, data_folder: Path) -> None:
 
     Another process may be about it as well.
     """
-    for job in session.scalars(select(JobRow).where(JobRow.kind == Kind.IMPORT)):
-        folder = data_folder / jobs_key(job.id)
-        for attempt in _in_vain(session, job, folder):
-            remove(attempt)
-        if State(job.state).is_terminal:
-            upload_path(data_folder, job.id).unlink(missing_ok=True)
+    sets = set(session.scalars(select(DatasetRow.key)))
+    imports = session.execute(select(JobRow.id, JobRow.epoch, JobRow.state).where(JobRow.kind == Kind.IMPORT))
+    for job_id, epoch, state in imports:
+        folder = data_folder / jobs_key(job_id)
+        for attempt in folder.glob("*"):
+            key = f"{jobs_key(job_id)}/{attempt.name}/{MADE}"
+            if key not in sets and _is_in_vain(attempt, epoch, State(state)):
+                remove(attempt)
+        if State(state).is_terminal:
+            upload_path(data_folder, job_id).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # the set is in it, or there is none
                 folder.rmdir()
 
 
-def _in_vain(session: Session, job: JobRow, folder: Path) -> Iterator[Path]:
-    needed = in_use(session, job.id).folder
-    for attempt in folder.glob("*"):
-        # A later one belongs to a worker that has claimed the job since we looked.
-        is_known = attempt.name.isdecimal() and int(attempt.name) <= job.epoch
-        if is_known and f"{jobs_key(job.id)}/{attempt.name}" != needed:
-            yield attempt
+def _is_in_vain(attempt: Path, epoch: int, state: State) -> bool:
+    """Whether a folder is of an attempt before the last, or of the last of a job that doesn't run."""
+    if not attempt.name.isdecimal():
+        return False
+    # A later one belongs to a worker that has claimed the job since we looked.
+    return int(attempt.name) < epoch or (int(attempt.name) == epoch and state is not State.RUNNING)
 
 
 def remove(path: Path) -> None:

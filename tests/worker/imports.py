@@ -25,11 +25,12 @@ def do_imports(catalogue: Catalogue, data_folder: Path, does: Importer, timing: 
         with catalogue.writing() as session:
             claim = store.claim(session, "importer", timing, IMPORTS)
         if claim is None:
-            return done
+            break
         Attempt(claim, does, catalogue, data_folder, timing).run(threading.Event())
-        with catalogue.reading() as session:
-            remove_leftovers(session, data_folder)
         done += 1
+    with catalogue.reading() as session:
+        remove_leftovers(session, data_folder)
+    return done
 
 
 def reads_here(

@@ -14,13 +14,14 @@ export interface HowFar {
 
 /** How an import stands, in a sentence. */
 export function importText(
-  job: Pick<JobOut, 'state' | 'desired' | 'position' | 'starts_in_s' | 'pinned_to'>,
+  job: Pick<JobOut, 'state' | 'desired' | 'config' | 'position' | 'starts_in_s' | 'pinned_to'>,
   far: HowFar,
   crew: Crew,
 ): string {
   if (job.desired === 'cancel') return 'Stopping …';
   if (job.state === 'queued') return `Accepted: ${placeText(job, crew)}.`;
   const text = howFarText(far);
+  if (!text && job.config['origin'] === 'published') return 'The lab asks for the files …';
   if (!text) return 'The lab reads and checks the images …';
   return `${text}${far.etaS === null ? '' : `, ${duration(far.etaS)} left`}.`;
 }
