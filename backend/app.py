@@ -14,6 +14,7 @@ from backend import errors, openapi
 from backend.api.routes import api_router
 from backend.catalogue.engine import open_catalogue
 from backend.catalogue.upgrade import upgrade
+from backend.deletion import finish_deletions
 from backend.deps import Lab
 from backend.headers import is_api
 from backend.importing import tidy
@@ -79,6 +80,7 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
         bell=Bell(settings.redis_url),
         pulse=Pulse(settings.redis_url),
     )
+    finish_deletions(catalogue, settings.data_folder)
     tidy(catalogue, settings.data_folder, lab.staging)
     lab.vision.start()
     looking = [asyncio.create_task(what.run()) for what in (lab.streams, lab.pulse)]

@@ -8,7 +8,7 @@ from backend.catalogue.engine import now
 from backend.catalogue.ids import new_id
 from backend.catalogue.models import DatasetRow, EncoderRow
 from backend.deps import Lab
-from backend.errors import ApiError
+from backend.errors import ApiError, not_found
 from simclr.encoder_file import image_facts, pixels_encoder, read_encoder_file
 from simclr.runs import sha256_of
 
@@ -48,6 +48,8 @@ def _add(lab: Lab, make: Callable[[Path], object], name: str, dataset_id: str) -
         description = read_encoder_file(path)
         digest = sha256_of(path)
         with lab.catalogue.writing() as session:
+            if queries.dataset(session, dataset_id) is None:  # deleted since we looked
+                raise not_found("data set", dataset_id, "it was deleted a moment ago")
             row = queries.encoder_with_content(session, digest)
             if row is None:
                 row = EncoderRow(

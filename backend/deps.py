@@ -71,8 +71,16 @@ class Lab:
         return self.settings.data_folder
 
     def dataset(self, key: str) -> Dataset:
-        """An imported set, opened."""
-        return self.datasets.get(self.folder / key)
+        """An imported set, opened.
+
+        Raises:
+            ApiError: 410, its files are not there; most likely it was deleted since the row was read.
+        """
+        try:
+            return self.datasets.get(self.folder / key)
+        except FileNotFoundError:
+            message = "The images of this set are not there any more: import them again."
+            raise ApiError(410, "dataset_deleted", message) from None
 
     def bank(self, key: str) -> Index:
         """The embeddings of a set, opened for search."""

@@ -30,3 +30,8 @@ class Opened(Generic[T]):
             if len(self._things) > self._size:
                 self._things.popitem(last=False)
         return thing
+
+    def forget(self, path: Path) -> None:
+        """Let go of a thing that is about to be deleted."""
+        with self._lock:
+            self._things.pop(path, None)

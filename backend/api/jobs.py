@@ -188,6 +188,7 @@ def estimate_job(body: JobIn, after: BackgroundTasks, lab: LabDep) -> EstimateOu
         is_tried = found.wants_dry_run and has_idle_worker(session, lane_of(kind, config), body.device)
     if is_tried:
         with lab.catalogue.writing() as session:
+            dataset_row(session, body.dataset_id, lock="share")  # which may have been deleted since we looked
             dry_runs.ask(session, config, body.dataset_id, body.device)
         after.add_task(lab.bell.ring)
     return EstimateOut(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from backend.api.fields import RowId
-from backend.api.rows import dataset_row
+from backend.api.rows import known_dataset
 from backend.catalogue import queries
 from backend.deps import LabDep
 from simclr.encoder_file import Origin
@@ -42,7 +42,7 @@ def list_results(lab: LabDep, dataset_id: Annotated[RowId | None, Query()] = Non
     """Results, newest first, of one data set or of all."""
     with lab.catalogue.reading() as session:
         if dataset_id is not None:
-            dataset_row(session, dataset_id)
+            known_dataset(session, dataset_id)
         rows = queries.results(session, dataset_id=dataset_id)
     # Of whose content this model has all but the kind.
     return ResultsOut(items=[ResultOut.model_validate(row["content"] | dict(row)) for row in rows])

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from backend.api import (
     augmentations,
     configs,
+    dataset_deletion,
     datasets,
     encoders,
     events,
@@ -23,9 +24,8 @@ from backend.api import (
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, imports, datasets, images, tiles, reports,
-    augmentations, studies, jobs, events, encoders,
-    search, results,
+    health, session, system, configs, imports, datasets, dataset_deletion, images, tiles, reports, augmentations, studies, jobs,
+    events, encoders, search, results,
 )  # fmt: skip
 
 

@@ -14,7 +14,10 @@ class Base(DeclarativeBase):
 
 
 class DatasetRow(Base):
-    """An imported set; ``key`` is its folder below the data folder, ``info`` a dump of ``simclr.datasets.DatasetInfo``."""
+    """An imported set; ``key`` is its folder below the data folder, ``info`` a dump of ``simclr.datasets.DatasetInfo``.
+
+    A set whose images were deleted keeps its row, with an empty ``key``, as long as others refer to it (``backend.deletion``).
+    """
 
     __tablename__ = "dataset"
 

@@ -19,7 +19,8 @@ from backend.catalogue.models import (
 
 
 def datasets(session: Session) -> Sequence[DatasetRow]:
-    return session.scalars(select(DatasetRow).order_by(DatasetRow.id.desc())).all()
+    """Those whose images are there."""
+    return session.scalars(select(DatasetRow).where(DatasetRow.key != "").order_by(DatasetRow.id.desc())).all()
 
 
 def dataset(session: Session, dataset_id: str) -> DatasetRow | None:

@@ -122,7 +122,7 @@ def _checkpoints(session: Session, folder: Path) -> Iterator[str]:
 
 
 def _artefacts(session: Session, folder: Path) -> Iterator[str]:
-    for dataset in session.scalars(select(DatasetRow)):
+    for dataset in session.scalars(select(DatasetRow).where(DatasetRow.key != "")):
         if not (folder / dataset.key / INFO).is_file():
             yield f"data set {dataset.id}, {dataset.name}: {dataset.key} is missing: restore it, or import it again"
     for encoder in session.scalars(select(EncoderRow)):

@@ -58,9 +58,12 @@ def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact 
 def enter_dataset(
     session: Session, name: str, made: Artefact, dataset_id: str | None = None
 ) -> tuple[DatasetRow, bool]:
-    """The row of a set, and whether it is new: the same images are not entered twice."""
+    """The row of a set, and whether it is new: the same images are not entered twice, but come back where they were deleted."""
     if known := queries.dataset_with_content(session, made.sha256):
-        return known, False
+        if known.key:
+            return known, False
+        known.key, known.info = made.key, made.description
+        return known, True
     row = DatasetRow(
         id=dataset_id or new_id(),
         name=name,

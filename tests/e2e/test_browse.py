@@ -170,3 +170,26 @@ def test_an_image_opens_as_large_as_it_was_kept_with_all_that_is_known_of_it(pag
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).not_to_have_url(re.compile("image="))
+
+
+def test_a_set_goes_only_when_no_job_needs_it_and_says_so_afterwards(
+    page: Page, shown: Shown, complaints: Complaints
+) -> None:
+    set_id = shown.address.rsplit("/", 1)[1]
+    asked = {"kind": "pretrain", "dataset_id": set_id, "name": "Waiting one", "config": {}}
+    job = shown.api.client.post("/api/jobs", json=asked).json()
+    page.get_by_role("button", name="Delete …").click()
+    dialog = page.get_by_role("dialog", name="Delete Textures?")
+    expect(dialog.get_by_role("link", name="Waiting one")).to_be_visible()
+    expect(dialog.get_by_role("button", name=re.compile("^Delete"))).to_have_count(0)
+    dialog.get_by_role("button", name="Keep them").click()
+    shown.api.client.post(f"/api/jobs/{job['id']}/cancel")
+    page.get_by_role("button", name="Delete …").click()
+    expect(dialog).to_contain_text("1 ended job made with them stays")
+    dialog.get_by_role("button", name=f"Delete {N:,} images").click()
+    expect(page).to_have_url(re.compile("/data$"))
+    expect(page.get_by_role("link", name="Textures")).to_have_count(0)
+    complaints.expected = {410}
+    page.goto(shown.address)
+    expect(page.get_by_text("The images of Textures were deleted")).to_be_visible()
+    assert not (shown.api.settings.data_folder / "datasets/one").exists()

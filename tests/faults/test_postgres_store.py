@@ -37,6 +37,11 @@ from tests.backend.jobs.test_races import (  # noqa: F401
     test_every_job_is_claimed_once,
     test_the_same_key_from_many_sides_is_one_job,
 )
+from tests.backend.test_deletion import (  # noqa: F401
+    test_a_set_that_nobody_worked_with_leaves_no_row,
+    test_a_set_with_an_encoder_keeps_its_row_and_gets_the_same_images_back,
+    test_no_job_waits_for_a_set_that_was_deleted_at_the_same_time,
+)
 from tests.faults.postgres import Postgres
 from tests.worker.waiting import until
 

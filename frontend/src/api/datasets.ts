@@ -1,6 +1,6 @@
 /** What is asked about one image set: its report, its images, tiles of thumbnails. */
 import { data, http } from './client';
-import type { AboutImage, DatasetReport, Split } from './types';
+import type { AboutImage, DatasetReport, DatasetUses, Split } from './types';
 
 /** Some of a set's images; class -1 stands for those without a label. */
 export interface Choice {
@@ -52,4 +52,14 @@ export function readTile(
   return data(
     http.GET('/api/datasets/{dataset_id}/tiles/{number}', { params, parseAs: 'arrayBuffer', signal }),
   );
+}
+
+/** What would become of jobs, encoders and results if the set were deleted. */
+export function readUses(dataset_id: string, signal: AbortSignal): Promise<DatasetUses> {
+  return data(http.GET('/api/datasets/{dataset_id}/uses', { params: { path: { dataset_id } }, signal }));
+}
+
+/** Deletes the images; what was made with them stays. */
+export async function deleteDataset(dataset_id: string): Promise<void> {
+  await data(http.DELETE('/api/datasets/{dataset_id}', { params: { path: { dataset_id } } }));
 }

@@ -298,7 +298,11 @@ export interface paths {
         get: operations["read_dataset"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete
+         * @description Delete the images; what was made with them stays. 409 while a job that has not ended uses them.
+         */
+        delete: operations["delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -436,6 +440,26 @@ export interface paths {
          * @description From the image number × 200 of a split and class on: thumbnails, positions, labels and splits, as ``as_bytes`` has them.
          */
         get: operations["read_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Uses
+         * @description What would become of jobs, encoders and results if the set were deleted.
+         */
+        get: operations["read_uses"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3039,6 +3063,42 @@ export interface components {
             seed: number;
         };
         /**
+         * UsesOut
+         * @description What refers to a data set.
+         *
+         *     A job among ``unfinished`` forbids to delete it. ``encoders``, ``embeddings``, ``results`` and ended ``jobs`` would stay,
+         *     without the images. ``bytes`` is the room that the images take on the disk.
+         */
+        UsesOut: {
+            /** Bytes */
+            bytes: number;
+            /** Embeddings */
+            embeddings: number;
+            /** Encoders */
+            encoders: components["schemas"]["UsingEncoder"][];
+            /** Jobs */
+            jobs: number;
+            /** Results */
+            results: number;
+            /** Unfinished */
+            unfinished: components["schemas"]["UsingJob"][];
+        };
+        /** UsingEncoder */
+        UsingEncoder: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /** UsingJob */
+        UsingJob: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            state: components["schemas"]["State"];
+        };
+        /**
          * ViewOut
          * @description A view as a ``data:image/png`` address, what was drawn, and the SHA-256 of its float32 numbers before rounding.
          */
@@ -3738,6 +3798,45 @@ export interface operations {
             };
         };
     };
+    delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     list_images: {
         parameters: {
             query?: {
@@ -4033,6 +4132,47 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_uses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsesOut"];
                 };
             };
             /** @description Client Error */

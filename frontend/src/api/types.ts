@@ -5,6 +5,7 @@ type Schemas = components['schemas'];
 
 export type DatasetOut = Schemas['DatasetOut'];
 export type AboutImage = Schemas['AboutOut'];
+export type DatasetUses = Schemas['UsesOut'];
 export type DatasetReport = Schemas['DatasetReport'];
 export type Leak = Schemas['Leak'];
 export type Twin = Schemas['Twin'];

@@ -1,5 +1,6 @@
 /** Facts about an image set, computed from its counts. */
-import type { DatasetOut, Split } from '../api/types';
+import type { DatasetOut, DatasetUses, Split } from '../api/types';
+import { counted } from './numbers';
 
 export const SPLITS: readonly Split[] = ['train', 'val', 'test'];
 
@@ -90,4 +91,16 @@ export function archiveFormat(name: string): ArchiveFormat | null {
 /** A set's name as its file suggests it: without folder and ending. */
 export function nameFromFile(fileName: string): string {
   return fileName.replace(/^.*[/\\]/, '').replace(ENDING, '') || 'images';
+}
+
+/** What stays when the images are deleted: "2 encoders, 6 results and 9 ended jobs"; empty where nothing does. */
+export function stayingText({ encoders, embeddings, results, jobs }: DatasetUses): string {
+  const parts = [
+    encoders.length > 0 && counted(encoders.length, 'encoder'),
+    embeddings > 0 && counted(embeddings, 'bank of embeddings', 'banks of embeddings'),
+    results > 0 && counted(results, 'result'),
+    jobs > 0 && counted(jobs, 'ended job'),
+  ].filter((part) => part !== false);
+  const last = parts.pop() ?? '';
+  return parts.length > 0 ? `${parts.join(', ')} and ${last}` : last;
 }

@@ -1,12 +1,53 @@
 import { describe, expect, it } from 'vitest';
 import type { DatasetOut } from '../../src/api/types';
-import { archiveFormat, chanceShare, nameFromFile, sample, spread, unlabelled } from '../../src/lib/sets';
+import {
+  archiveFormat,
+  chanceShare,
+  factorText,
+  matching,
+  nameFromFile,
+  sample,
+  spread,
+  stayingText,
+  unlabelled,
+} from '../../src/lib/sets';
 
 const set = {
   n: 11,
   split_sizes: { train: 8, val: 1, test: 2 },
   counts: { train: [4, 2], val: [1, 0], test: [1, 1] },
 } as unknown as DatasetOut;
+
+describe('images by split and class', () => {
+  it.each([
+    [null, null, 11],
+    ['train', null, 8],
+    [null, 1, 3],
+    ['train', 0, 4],
+    ['train', -1, 2],
+    [null, -1, 2],
+    ['test', 7, 0],
+  ] as const)('in %s and %s are %i', (split, classIndex, n) => {
+    expect(matching(set, split, classIndex)).toBe(n);
+  });
+
+  it('have factors with no more digits than one needs', () => {
+    expect([3, 0.123456, -12.5].map(factorText)).toEqual(['3', '0.123', '-12.5']);
+  });
+});
+
+describe('what stays when images are deleted', () => {
+  it.each([
+    [{ encoders: [], results: 0, embeddings: 0, jobs: 0 }, ''],
+    [{ encoders: [], results: 1, embeddings: 0, jobs: 0 }, '1 result'],
+    [
+      { encoders: [{ id: '1', name: 'e' }], results: 6, embeddings: 0, jobs: 9 },
+      '1 encoder, 6 results and 9 ended jobs',
+    ],
+  ])('is told as a person would', (uses, text) => {
+    expect(stayingText({ unfinished: [], bytes: 0, ...uses })).toBe(text);
+  });
+});
 
 describe('facts of an image set', () => {
   it('counts the images without a label', () => {

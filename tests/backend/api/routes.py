@@ -19,6 +19,7 @@ JSON_ROUTES = (
 ID_ROUTES = (
     "/api/datasets/{}",
     "/api/datasets/{}/report",
+    "/api/datasets/{}/uses",
     "/api/datasets/{}/skipped.csv",
     "/api/datasets/{}/images",
     "/api/datasets/{}/images/0",
