@@ -105,7 +105,7 @@ SOLO_LEARN = PretrainConfig(
 PRETRAIN_PRESETS: tuple[Preset[PretrainConfig], ...] = (
     Preset(
         name="quick-cpu",
-        why="A first result within two minutes on a laptop: a small network, ten epochs, views that often lose their colour.",
+        why="A first result in two to four minutes on a laptop: a small network, ten epochs, views that often lose their colour.",
         source="measured here, see docs/LOG.md",
         config=PretrainConfig(augment=AugmentConfig(grey_p=0.5)),
     ),

@@ -29,6 +29,8 @@ from backend.jobs.timing import DEFAULT, Timing
 from simclr.events import Checkpoint, Event, Log, Progress
 
 QUEUE_LIMIT = 100
+# What jobs without a name of their own are called, by strategy or kind.
+WORK = {"knn": "k-NN", "linear_probe": "linear probe", "fine_tune": "fine-tuning", "embed": "embeddings"}
 
 CANCELLING = "Cancelling: the job stops at its next step."
 PAUSING = "Pausing: the job stops at its next step and keeps what it has computed."
@@ -292,5 +294,5 @@ def _name_for(session: Session, submission: Submission) -> str:
     encoder = session.get(EncoderRow, submission.encoder_id) if submission.encoder_id else None
     if encoder is None:
         return f"{place}, {submission.config.get('epochs', 0)} epochs"
-    work = str(submission.config.get("strategy", submission.kind)).replace("_", " ")
+    work = WORK.get(str(submission.config.get("strategy", submission.kind)), submission.kind)
     return f"{work} of {encoder.name} on {place}"
