@@ -1,8 +1,8 @@
 """``make bench``: what is measured beside peers, in turns, as a table on the terminal and as JSON beside it.
 
 Turns are interleaved, so that a busy machine hurts all alike; medians are shown with their range. It measures, and passes no
-judgement. ``python -m benchmarks views losses training`` measures only those named. ``jobs``, how soon they obey, and
-``load``, how the API bears it, have no peers: their figures stand beside goals.
+judgement. ``python -m benchmarks views losses training`` measures only those named. ``studio``, how soon views follow a
+slider, ``jobs``, how soon they obey, and ``load``, how the API bears it, have no peers: their figures stand beside goals.
 """
 
 import logging
@@ -12,12 +12,19 @@ import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import jobs, load, losses, training, views
+from benchmarks import jobs, load, losses, studio, training, views
 from benchmarks.table import write_json
 from simclr.device import choose_device
 
 TURNS = 3
-SECTIONS = {"views": views.rows, "losses": losses.rows, "training": training.rows, "jobs": jobs.rows, "load": load.rows}
+SECTIONS = {
+    "views": views.rows,
+    "losses": losses.rows,
+    "training": training.rows,
+    "studio": studio.rows,
+    "jobs": jobs.rows,
+    "load": load.rows,
+}
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "lightly", "kornia")
 RESULTS = Path("bench.json")
 

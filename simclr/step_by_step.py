@@ -4,7 +4,7 @@ Every stage is a whole view whose later operations are left out, made by ``apply
 the view that training would be given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from simclr.views.filters import blur_width
 from simclr.views.parameters import BRIGHTNESS, CONTRAST, HUE, SATURATION, ViewParameters
 
 JITTER = {BRIGHTNESS: "brightness", CONTRAST: "contrast", SATURATION: "saturation", HUE: "hue"}
+EVERY_PART = tuple(each.name for each in PARTS)
 # The parameters that say whether an operation is applied; a crop is where the box is smaller than the image.
 SWITCHES = {
     "rotation": "rotate", "flip": "flip", "vertical_flip": "vertical_flip", "jitter": "jitter", "grey": "grey",
@@ -59,25 +60,29 @@ def story(image: Tensor, parameters: ViewParameters) -> list[Step]:
     return [Step(*facts, view) for facts, view in zip(told, views[1:], strict=True)]
 
 
-def each_alone(image: Tensor, parameters: ViewParameters) -> dict[str, Tensor]:
-    """One image under each operation by itself, applied whatever the odds, as one view's parameters have it.
+def each_alone(image: Tensor, parameters: ViewParameters, parts: Sequence[str] = EVERY_PART) -> dict[str, Tensor]:
+    """One image under each of some operations by itself, applied whatever the odds, as one view's parameters have it.
 
     Args:
         image: uint8, shape (1, C, S, S).
         parameters: Of one view.
+        parts: The operations, by their names.
 
     Returns:
         By the name of the operation: float32, shape (C, S, S).
     """
+    if not parts:
+        return {}
     size, rows = image.shape[-1], []
-    names = {part: list[str]() for part in (part.name for part in PARTS)}
+    names = {part.name: list[str]() for part in PARTS}
     for part, _, own in _order(parameters):
         names[part] += own
-    for part, own in names.items():
+    for part in parts:
+        own = names[part]
         row = replace(neutral(1, size), **{name: getattr(parameters, name) for name in own})
         rows.append(replace(row, **{SWITCHES[part]: torch.tensor([True])}) if part in SWITCHES else row)
     views = apply_parameters(image.expand(len(rows), -1, -1, -1).contiguous(), joined(rows))
-    return dict(zip(names, views, strict=True))
+    return dict(zip(parts, views, strict=True))
 
 
 def neutral(n: int, size_px: int) -> ViewParameters:

@@ -1,7 +1,7 @@
 """What augmentation does to chosen images, drawn by the code that training uses."""
 
 import base64
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
@@ -20,6 +20,7 @@ from simclr.config import AugmentConfig, Seed
 from simclr.datasets import Dataset
 from simclr.policy import hardly_any_effect, may_change_the_label, without_effect
 from simclr.policy_code import as_json, as_python, as_torchvision
+from simclr.policy_parts import PARTS
 
 router = APIRouter(tags=["augmentations"])
 
@@ -49,11 +50,14 @@ class DrawIn(BaseModel):
         return self
 
 
+PartName = Literal["rotation", "crop", "flip", "vertical_flip", "jitter", "grey", "blur", "solarise", "noise", "erase"]
+
+
 class PreviewIn(DrawIn):
-    """``views`` of every image; ``alone`` asks for the first image under each operation by itself."""
+    """``views`` of every image; ``alone`` asks for the first image under some operations, each by itself."""
 
     views: int = Field(2, ge=2, le=MAX_VIEWS)
-    alone: bool = False
+    alone: list[PartName] = Field(default=[], max_length=len(PARTS))
 
     @model_validator(mode="after")
     def _not_too_many(self) -> "PreviewIn":
@@ -112,7 +116,6 @@ class ShownOut(BaseModel):
     """An image (``index`` is null for the photo), its views, and the overlap (IoU) of the first two views' boxes."""
 
     index: int | None
-    original: str
     views: list[ViewOut]
     overlap: float
 
@@ -197,12 +200,11 @@ def preview(body: PreviewIn, lab: LabDep) -> PreviewOut:
     views = zip(header["parameters"], header["digests"], strict=True)
     shown = []
     for index, overlap in zip(_indices(body), header["overlaps"], strict=True):
-        original = next(pictures)
         own = [
             ViewOut(picture=next(pictures), parameters=ParametersOut(**parameters), digest=digest)
             for _, (parameters, digest) in zip(range(body.views), views, strict=False)
         ]
-        shown.append(ShownOut(index=index, original=original, views=own, overlap=overlap))
+        shown.append(ShownOut(index=index, views=own, overlap=overlap))
     law = header["law"]
     return PreviewOut(
         images=shown,

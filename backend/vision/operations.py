@@ -78,7 +78,7 @@ def warm_up() -> None:
     torch.set_num_threads(1)
     images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
     header = {"shape": list(images.shape), "config": {"blur_p": 1.0}, "seed": 0, "indices": [0, 1]}
-    _, pngs = preview({**header, "views": 2, "alone": True}, [images.numpy().tobytes()])
+    _, pngs = preview({**header, "views": 2, "alone": ["crop"]}, [images.numpy().tobytes()])
     to_square(decode_image(pngs[0]), 3, 16)
     with torch.inference_mode():
         nn.Conv2d(3, 8, 3)(torch.zeros(1, 3, 32, 32))

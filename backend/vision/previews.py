@@ -2,65 +2,66 @@
 
 import hashlib
 import io
-from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from backend.vision.frames import Header
-from simclr.augment import ViewParameters, apply_parameters, draw_parameters
+from backend.vision.png import png
+from simclr.augment import ViewParameters, apply_parameters
 from simclr.config import AugmentConfig
 from simclr.contact_sheet import contact_sheet
 from simclr.datasets.images import decode_image, to_square
 from simclr.overlap import boxes, drawn_overlaps, overlap
-from simclr.step_by_step import each_alone, joined, story, to_plain
+from simclr.step_by_step import each_alone, story, to_plain
+from simclr.views.chunks import cores, for_each
+from simclr.views.parameters import draw_chances, parameters_from
 
 Reply = tuple[Header, list[bytes]]
 
 # Pairs of which the distribution of overlaps is made, and the bars in which it is told.
 DRAWS, BARS = 256, 20
+# Less than this, as 16 views of 32 px are, is not worth a second thread.
+PIXELS_A_THREAD = 16 * 3 * 40 * 40
 # Where a set's images have their number, a photo has this one.
 PHOTO = 2**31
 
 
 def preview(header: Header, blobs: list[bytes]) -> Reply:
-    """PNGs of every image and its views in turn, then of the first image under each operation alone, where asked.
+    """PNGs of every image's views in turn, then of the first image under each of some operations alone.
 
     The views of an image depend on the seed and its index alone; the first two are its pair, whatever the number of views.
     """
-    images, config, drawn = _drawn(header, blobs)
-    views, parameters = header["views"], joined(drawn)
-    made = apply_parameters(images.repeat_interleave(views, dim=0), parameters)
-    alone = each_alone(images[:1], drawn[0][:1]) if header["alone"] else {}
-    pairs = [boxes(each[:2]) for each in drawn]
+    images, config, parameters = _drawn(header, blobs)
+    views = header["views"]
+    pictures, digests = _pictures(images.repeat_interleave(views, dim=0), parameters)
+    alone = each_alone(images[:1], parameters[:1], header["alone"])
+    pairs = boxes(parameters).view(len(images), views, 4)
     answer = {
         "parameters": to_plain(parameters),
-        "digests": [hashlib.sha256(view.numpy().tobytes()).hexdigest() for view in made],
-        "overlaps": overlap(torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs])).tolist(),
+        "digests": digests,
+        "overlaps": overlap(pairs[:, 0], pairs[:, 1]).tolist(),
         "alone": list(alone),
         **_law(config, images.shape[-1], header["seed"]),
     }
-    eight_bits = _rounded(made).view(len(images), views, *images.shape[1:])
-    shown = [picture for image, its in zip(images, eight_bits, strict=True) for picture in (image, *its)]
-    return answer, [png(picture) for picture in (*shown, *map(_rounded, alone.values()))]
+    return answer, [*pictures, *(_png(_rounded(view)) for view in alone.values())]
 
 
 def told(header: Header, blobs: list[bytes]) -> Reply:
     """The story of both views of one image: PNGs of the image, then of every step of the one view and the other."""
-    images, _, (drawn,) = _drawn(header, blobs)
-    stories = [story(images, drawn[row : row + 1]) for row in range(2)]
-    both = boxes(drawn)
+    images, _, parameters = _drawn(header, blobs)
+    stories = [story(images, parameters[row : row + 1]) for row in range(2)]
+    both = boxes(parameters)
     steps = [[{"part": s.part, "step": s.step, "applied": s.applied, "said": s.said} for s in told] for told in stories]
     answer = {"boxes": both.tolist(), "overlap": float(overlap(both[:1], both[1:])), "steps": steps}
-    return answer, [png(images[0]), *(png(_rounded(step.view)) for told in stories for step in told)]
+    return answer, [_png(images[0]), *(_png(_rounded(step.view)) for told in stories for step in told)]
 
 
 def sheet(header: Header, blobs: list[bytes]) -> Reply:
     """One PNG of all images and their views: a row for each image."""
-    images, _, drawn = _drawn(header, blobs)
-    made = _rounded(apply_parameters(images.repeat_interleave(header["views"], dim=0), joined(drawn)))
+    images, _, parameters = _drawn(header, blobs)
+    made = _rounded(apply_parameters(images.repeat_interleave(header["views"], dim=0), parameters))
     columns = made.view(len(images), header["views"], *images.shape[1:]).unbind(dim=1)
     file = io.BytesIO()
     contact_sheet([images.numpy(), *(column.numpy() for column in columns)]).save(file, "PNG")
@@ -71,19 +72,31 @@ def photo(header: Header, blobs: list[bytes]) -> Reply:
     """A stranger's picture as an image of a set would be: cropped to a square, of its size and channels, as PNG."""
     size = header["image_size"]
     square = to_square(decode_image(blobs[0], needed_px=size), header["channels"], size)
-    return {}, [png(torch.from_numpy(np.array(square)))]
+    return {}, [png(np.asarray(square))]
 
 
-def png(image: Tensor) -> bytes:
-    """A PNG of an image, uint8 of shape (1 or 3, S, S)."""
-    file = io.BytesIO()
-    array: Any = image[0] if len(image) == 1 else image.permute(1, 2, 0)
-    Image.fromarray(np.ascontiguousarray(array.numpy())).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+def _pictures(images: Tensor, parameters: ViewParameters) -> tuple[list[bytes], list[str]]:
+    """Every view as a PNG, and the SHA-256 of its numbers. Larger ones are shared among cores, as somebody is waiting."""
+    n = len(images)
+    pictures, digests = [b""] * n, [""] * n
+    threads = min(cores(None), 1 + images.numel() // PIXELS_A_THREAD)
+    step = -(-n // threads)
+
+    def work(rows: slice) -> None:
+        for row, view in enumerate(apply_parameters(images[rows], parameters[rows], 1), rows.start):
+            digests[row] = hashlib.sha256(view.numpy().tobytes()).hexdigest()
+            pictures[row] = _png(_rounded(view))
+
+    for_each(work, [slice(start, min(start + step, n)) for start in range(0, n, step)], threads)
+    return pictures, digests
 
 
-def _drawn(header: Header, blobs: list[bytes]) -> tuple[Tensor, AugmentConfig, list[ViewParameters]]:
-    """The images that are asked for, the photo first, the policy, and what is drawn for each image."""
+def _png(image: Tensor) -> bytes:
+    return png(image.numpy())
+
+
+def _drawn(header: Header, blobs: list[bytes]) -> tuple[Tensor, AugmentConfig, ViewParameters]:
+    """The images that are asked for, the photo first, the policy, and what is drawn: an image's views below each other."""
     images = torch.from_numpy(np.frombuffer(blobs[0], dtype=np.uint8).reshape(header["shape"]).copy())
     numbers = list(header["indices"])
     if len(blobs) > 1:
@@ -91,12 +104,10 @@ def _drawn(header: Header, blobs: list[bytes]) -> tuple[Tensor, AugmentConfig, l
         square = to_square(decode_image(blobs[1], needed_px=size), channels, size)
         images, numbers = torch.cat((torch.from_numpy(np.array(square))[None], images)), [PHOTO, *numbers]
     config = AugmentConfig.model_validate(header["config"])
-    views = header.get("views", 2)
-    return images, config, [_draw(images.shape[-1], config, header["seed"], number, views) for number in numbers]
-
-
-def _draw(size: int, config: AugmentConfig, seed: int, index: int, views: int) -> ViewParameters:
-    return draw_parameters(views, size, config, generator_of(seed, index))
+    views, seed = header.get("views", 2), header["seed"]
+    # Each image's numbers are its own; what they mean is worked out for all at once, as that is hundreds of small steps.
+    chances = torch.cat([draw_chances(views, generator_of(seed, number)) for number in numbers])
+    return images, config, parameters_from(chances, images.shape[-1], config)
 
 
 def generator_of(seed: int, index: int) -> torch.Generator:

@@ -91,18 +91,18 @@ def draw_parameters(n: int, size_px: int, config: AugmentConfig, generator: torc
     strength s multiplies the four ranges of the colour jitter.
     """
     with one_thread():
-        return _drawn(n, size_px, config, generator)
+        return parameters_from(draw_chances(n, generator), size_px, config)
 
 
-def jitter_ranges(config: AugmentConfig) -> tuple[float, float, float, float]:
-    """How far brightness, contrast, saturation and hue go to either side; all 0 means that jitter does nothing."""
-    s = config.jitter_strength
-    return s * config.brightness, s * config.contrast, s * config.saturation, s * config.hue
+def draw_chances(n: int, generator: torch.Generator) -> Tensor:
+    """The uniform numbers that ``n`` views take, one row a view; float32, shape (n, NUMBERS), in [0, 1)."""
+    return torch.rand(n, NUMBERS, generator=generator, device=generator.device)
 
 
-def _drawn(n: int, size_px: int, config: AugmentConfig, generator: torch.Generator) -> ViewParameters:
+def parameters_from(chances: Tensor, size_px: int, config: AugmentConfig) -> ViewParameters:
+    """What the numbers of ``draw_chances``, of one draw or several below each other, mean for views of ``size_px``."""
     # One row a number, so that every view's number lies beside the next view's.
-    chances = torch.rand(n, NUMBERS, generator=generator, device=generator.device).T.contiguous()
+    n, chances = len(chances), chances.T.contiguous()
     sides, positions, order, applied, values, noise_bits = torch.split(chances, list(SHARES.values()))
     (height, width), (erase_height, erase_width), (top, left), (erase_top, erase_left) = _boxes(
         sides.view(2, 2, TRIES, n), positions.view(2, 2, n), size_px, config
@@ -122,6 +122,12 @@ def _drawn(n: int, size_px: int, config: AugmentConfig, generator: torch.Generat
         noise=noise, noise_std=torch.full_like(sigma, config.noise_std), noise_seed=(high << BITS) | low,
         erase=erase, erase_top=erase_top, erase_left=erase_left, erase_height=erase_height, erase_width=erase_width,
     )  # fmt: skip
+
+
+def jitter_ranges(config: AugmentConfig) -> tuple[float, float, float, float]:
+    """How far brightness, contrast, saturation and hue go to either side; all 0 means that jitter does nothing."""
+    s = config.jitter_strength
+    return s * config.brightness, s * config.contrast, s * config.saturation, s * config.hue
 
 
 def _applied(chances: Tensor, config: AugmentConfig) -> tuple[Tensor, ...]:

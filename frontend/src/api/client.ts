@@ -16,6 +16,7 @@ import type {
   JobOut,
   LabelCosts,
   PolicyExport,
+  PreviewBody,
   Preview,
   Story,
   ResultOut,
@@ -110,7 +111,8 @@ export interface StoryRequest {
 
 export interface PreviewRequest extends StoryRequest {
   views: number;
-  alone: boolean;
+  /** Operations whose miniatures are wanted, by name. */
+  alone: PreviewBody['alone'];
 }
 
 export function previewViews(body: PreviewRequest, signal: AbortSignal): Promise<Preview> {

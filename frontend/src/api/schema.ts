@@ -2449,14 +2449,14 @@ export interface components {
         };
         /**
          * PreviewIn
-         * @description ``views`` of every image; ``alone`` asks for the first image under each operation by itself.
+         * @description ``views`` of every image; ``alone`` asks for the first image under some operations, each by itself.
          */
         PreviewIn: {
             /**
              * Alone
-             * @default false
+             * @default []
              */
-            alone: boolean;
+            alone: ("rotation" | "crop" | "flip" | "vertical_flip" | "jitter" | "grey" | "blur" | "solarise" | "noise" | "erase")[];
             config: components["schemas"]["AugmentConfig"];
             /**
              * Dataset Id
@@ -2793,8 +2793,6 @@ export interface components {
         ShownOut: {
             /** Index */
             index: number | null;
-            /** Original */
-            original: string;
             /** Overlap */
             overlap: number;
             /** Views */

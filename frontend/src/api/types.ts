@@ -35,6 +35,7 @@ export type Strategy = ResultOut['strategy'];
 export type Score = Schemas['Score'];
 export type SearchOut = Schemas['SearchOut'];
 export type Hit = Schemas['HitOut'];
+export type PreviewBody = Schemas['PreviewIn'];
 export type Preview = Schemas['PreviewOut'];
 export type ShownImage = Schemas['ShownOut'];
 export type Overlaps = Schemas['OverlapsOut'];

@@ -70,6 +70,16 @@ export function summaryOf(card: Card, values: Values): string {
     .join(' · ');
 }
 
+/** What the miniature of an operation depends on: asked for again only when this has changed. */
+export function miniatureKey(
+  { fields }: Part,
+  { config, seed, indices, photo }: { config: object; seed: number; indices: number[]; photo: string | null },
+): string {
+  const own = fields.map((name) => (config as Record<string, unknown>)[name]);
+  // A picture's last letters, checksums among them, tell it from others.
+  return JSON.stringify([own, seed, photo === null ? indices[0] : photo.slice(-64)]);
+}
+
 function textsOf(values: Record<string, number>): Values {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
 }

@@ -6,6 +6,8 @@ import { newest } from '../lib/newest';
 /** Keeps one kind of answer up to date while what is asked for changes many times a second. */
 export class Asking<Request, Answer> {
   answer = $state.raw<Answer | null>(null);
+  /** What `answer` answers. */
+  answered = $state.raw<Request | null>(null);
   busy = $state(false);
   error = $state.raw<ApiError | null>(null);
   readonly ask: (request: Request) => void;
@@ -17,7 +19,7 @@ export class Asking<Request, Answer> {
       try {
         const answer = await fetch(request, signal);
         if (signal.aborted) return;
-        [this.answer, this.error] = [answer, null];
+        [this.answer, this.answered, this.error] = [answer, request, null];
       } catch (thrown) {
         if (isAbort(thrown) || signal.aborted) return;
         this.error = shown(thrown);

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
-from backend.api.augmentations import ParametersOut
+from backend.api.augmentations import ParametersOut, PartName
 from simclr.augment import apply_parameters, draw_views
 from simclr.config import AugmentConfig
 from simclr.overlap import boxes, overlap
+from simclr.policy_parts import PARTS
 from simclr.step_by_step import from_plain, neutral
 from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
@@ -45,7 +46,7 @@ def test_without_any_operation_the_views_are_the_image(client: TestClient, shown
     images = preview(client, asked(shown, config=IDENTITY))["images"]
     assert [image["index"] for image in images] == [0, 7]
     for image in images:
-        for picture in (image["original"], *(view["picture"] for view in image["views"])):
+        for picture in (view["picture"] for view in image["views"]):
             np.testing.assert_array_equal(pixels(picture), lab.images().images[image["index"]])
         assert image["overlap"] == 1.0
 
@@ -54,6 +55,10 @@ def test_the_same_seed_draws_the_same_views(client: TestClient, shown: Shown) ->
     first = preview(client, asked(shown))
     assert preview(client, asked(shown)) == first
     assert preview(client, asked(shown, seed=4)) != first
+
+
+def test_every_operation_can_be_asked_for_alone() -> None:
+    assert get_args(PartName) == tuple(part.name for part in PARTS)
 
 
 def test_parameters_are_reported_whole() -> None:
@@ -104,9 +109,8 @@ def test_overlaps_are_those_of_the_reported_boxes(client: TestClient, shown: Sho
 
 
 def test_each_operation_is_shown_alone(client: TestClient, shown: Shown) -> None:
-    alone = preview(client, asked(shown, alone=True))["alone"]
-    assert [each["part"] for each in alone][:3] == ["rotation", "crop", "flip"]
-    mirrored = next(each for each in alone if each["part"] == "flip")
+    blurred, mirrored = preview(client, asked(shown, alone=["blur", "flip"]))["alone"]
+    assert (blurred["part"], mirrored["part"]) == ("blur", "flip")
     np.testing.assert_array_equal(pixels(mirrored["picture"]), lab.images().images[0][:, :, ::-1])
 
 
@@ -114,7 +118,7 @@ def test_a_story_ends_in_the_previewed_views(client: TestClient, shown: Shown) -
     body = asked(shown, indices=[7], config=EVERYTHING.model_dump())
     (image,) = preview(client, body)["images"]
     told = client.post("/api/augmentations/story", json=body).json()
-    assert told["original"] == image["original"]
+    np.testing.assert_array_equal(pixels(told["original"]), lab.images().images[7])
     assert [steps[-1]["picture"] for steps in told["views"]] == [view["picture"] for view in image["views"]]
     assert told["overlap"] == image["overlap"]
     assert told["boxes"][0] == [image["views"][0]["parameters"][name] for name in ("top", "left", "height", "width")]
@@ -136,7 +140,7 @@ def test_ones_own_photo_is_brought_to_the_sets_size_and_comes_first(client: Test
     body = asked(shown, photo=taken.partition(",")[2], config=IDENTITY)
     found = preview(client, body)["images"]
     assert [image["index"] for image in found] == [None, 0, 7]
-    assert found[0]["original"] == found[0]["views"][0]["picture"] == taken
+    assert found[0]["views"][0]["picture"] == taken
     # Those of the set stay what they are without it.
     assert found[1:] == preview(client, asked(shown, config=IDENTITY))["images"]
     alone = preview(client, {**body, "indices": []})["images"]
@@ -159,9 +163,10 @@ def test_the_sheet_holds_the_previewed_views(client: TestClient, shown: Shown) -
     found = preview(client, body)["images"]
     side, gap = 96, 4  # tiles of 16 px are enlarged six times
     for row, image in enumerate(found):
-        for column, picture in enumerate([image["original"], *(view["picture"] for view in image["views"])]):
+        shown_here = [lab.images().images[image["index"]], *(pixels(view["picture"]) for view in image["views"])]
+        for column, expected in enumerate(shown_here):
             top, left = gap + row * (side + gap), gap + column * (side + gap)
-            np.testing.assert_array_equal(tiles[:, top : top + side : 6, left : left + side : 6], pixels(picture))
+            np.testing.assert_array_equal(tiles[:, top : top + side : 6, left : left + side : 6], expected)
 
 
 def test_a_policy_is_exported_for_the_size_of_the_set(client: TestClient, shown: Shown) -> None:
@@ -204,6 +209,7 @@ def test_a_preview_of_a_tab_that_waits_is_superseded_by_its_next(
         {"indices": "0"},
         {"views": 1},
         {"views": 33},
+        {"alone": ["paint"]},
         {"tab": "a b"},
         {"photo": "abc"},
         {"config": {"flip_p": 1.5}},
