@@ -155,6 +155,17 @@ class Lifecycle(RuleBasedStateMachine):
         self.sweep(worker)
         self.clock_moves(200.0)
 
+    @rule(worker=st.integers(0, 1))
+    def the_next_job_dies_at_once(self, worker: int) -> None:
+        """The way to the last attempt, for the same reason."""
+        with self.doors[worker].writing() as session:
+            claim = store.claim(session, f"worker {worker}", TIMING, REACHES[worker])
+        if claim is not None:
+            assert claim.job_id not in self.holder
+            self.holder[claim.job_id] = claim.epoch
+            self.settle_again(claim, Crashed("died at once"))
+            self.clock_moves(200.0)
+
     @rule(seconds=st.sampled_from([-20.0, 0.5, 7.0, 31.0, 200.0]))
     def clock_moves(self, seconds: float) -> None:
         self.moment += seconds
@@ -179,6 +190,8 @@ class Lifecycle(RuleBasedStateMachine):
         assert (job.owner is not None) == (job.lease_until is not None) == (state is State.RUNNING)
         assert job.crashes <= TIMING.crashes_allowed
         assert (job.finished_at is not None) == state.is_terminal
+        assert state is not State.QUEUED or job.desired == Desired.RUN, "what waits for a worker is not to run"
+        assert state is not State.PAUSED or job.desired == Desired.PAUSE, "what nobody paused is paused"
         if state is State.CANCELLED:
             assert job.desired == Desired.CANCEL or job.epoch > 0
 
@@ -262,4 +275,4 @@ def test_every_job_keeps_one_life(url: str) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("share", ["first half", "second half"])  # one for each core
 def test_every_job_keeps_one_life_in_two_thousand_stories(share: str, url: str) -> None:
-    run(examples=1000, steps=40, url=url)
+    run(examples=1000, steps=25, url=url)
