@@ -18,6 +18,7 @@ from backend.catalogue.engine import Catalogue, open_catalogue
 from backend.catalogue.models import EventRow, JobRow, WorkerRow
 from backend.catalogue.upgrade import upgrade
 from backend.jobs import dry_runs, store
+from backend.jobs.imports import upload_path
 from backend.jobs.queue import Bell, make_app
 from backend.jobs.states import Kind, State
 from backend.settings import PREFIX, Settings
@@ -25,6 +26,7 @@ from benchmarks.squares import add_squares
 from simclr.config import EmbedConfig, EncoderConfig, KnnConfig, LinearProbeConfig, PretrainConfig
 from simclr.costs import Costs
 from simclr.encoder_file import read_encoder_file
+from tests.backend.api.packing import archive
 from tests.backend.jobs.rows import job, state, submit
 from tests.worker.redis_server import redis_at, socket_folder
 from tests.worker.waiting import children_of, is_running, until
@@ -162,11 +164,21 @@ class TestAWorkerAtWork:
         assert np.load(lab.settings.data_folder / bank.key).shape == (96, bank.feature_dim)
         assert {result["strategy"] for result in found} == {"knn", "linear_probe"}
 
-    def test_starts_training_within_seconds_of_the_submission(self, lab: Lab, worker: subprocess.Popen[bytes]) -> None:
+    def test_starts_training_within_seconds_of_the_submission_and_imports_meanwhile(
+        self, lab: Lab, worker: subprocess.Popen[bytes]
+    ) -> None:
         asked_at = time.monotonic()
         job_id = lab.pretrain(LONG)
         lab.until_training(job_id)
         seconds = time.monotonic() - asked_at
+        imported = submit(
+            lab.catalogue, None, Kind.IMPORT, name="Letters", config={"origin": "upload", "source": "zip"}
+        )
+        upload_path(lab.settings.data_folder, imported).parent.mkdir(exist_ok=True)
+        upload_path(lab.settings.data_folder, imported).write_bytes(archive())
+        Bell(lab.settings.redis_url).ring()
+        assert lab.until_state(imported, State.SUCCEEDED).dataset_id is not None
+        assert state(lab.catalogue, job_id) is State.RUNNING
         with lab.catalogue.writing() as session:
             store.request_cancel(session, job_id)
         cancelled_at = time.monotonic()
