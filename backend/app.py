@@ -21,6 +21,7 @@ from backend.importing import tidy
 from backend.jobs.imports import STAGING
 from backend.jobs.queue import Bell
 from backend.pulse import Pulse
+from backend.remembered import Remembered
 from backend.security import Guard, Keys
 from backend.settings import Settings
 from backend.staging import Staging
@@ -79,6 +80,7 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
         streams=Streams(catalogue, lambda: app.state.is_stopping()),
         bell=Bell(settings.redis_url),
         pulse=Pulse(settings.redis_url),
+        remembered=Remembered(catalogue),
     )
     finish_deletions(catalogue, settings.data_folder)
     tidy(catalogue, settings.data_folder, lab.staging)
@@ -92,6 +94,7 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
         await asyncio.to_thread(lab.reports.stop)
         await asyncio.to_thread(lab.vision.stop)
         await asyncio.to_thread(lab.studies.stop)
+        lab.remembered.close()
         catalogue.close()
 
 

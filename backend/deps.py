@@ -14,6 +14,7 @@ from backend.errors import ApiError
 from backend.jobs.queue import Bell
 from backend.opened import Opened
 from backend.pulse import Pulse
+from backend.remembered import Remembered
 from backend.reports import Reports
 from backend.security import Keys
 from backend.settings import Settings
@@ -48,6 +49,7 @@ class Lab:
     streams: Streams
     bell: Bell
     pulse: Pulse
+    remembered: Remembered
     datasets: Opened[Dataset] = field(default_factory=lambda: Opened(open_dataset, DATASETS_OPEN))
     origins: Opened[Origin] = field(default_factory=lambda: Opened(read_origin, ORIGINS_OPEN))
     reports: Reports = field(default_factory=Reports)

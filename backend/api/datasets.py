@@ -34,11 +34,15 @@ class BuiltinIn(BaseModel):
     source: Literal["digits", "patterns", "factors"]
 
 
-@router.get("/datasets")
-def list_datasets(lab: LabDep) -> DatasetsOut:
+@router.get("/datasets", response_model=DatasetsOut)
+def list_datasets(lab: LabDep) -> Response:
     """All data sets, newest first."""
-    with lab.catalogue.reading() as session:
-        return DatasetsOut(items=[_dataset_out(row) for row in queries.datasets(session)])
+
+    def find() -> DatasetsOut:
+        with lab.catalogue.reading() as session:
+            return DatasetsOut(items=[_dataset_out(row) for row in queries.datasets(session)])
+
+    return lab.remembered.answer("datasets", find)
 
 
 @router.post("/datasets/builtin", status_code=201, responses={200: {"model": DatasetOut, **EXISTING[200]}})

@@ -63,12 +63,16 @@ class PixelsIn(BaseModel):
 EncoderIn = Annotated[UntrainedIn | PixelsIn, Field(discriminator="origin")]
 
 
-@router.get("/encoders")
-def list_encoders(lab: LabDep) -> EncodersOut:
+@router.get("/encoders", response_model=EncodersOut)
+def list_encoders(lab: LabDep) -> Response:
     """All encoders, newest first."""
-    with lab.catalogue.reading() as session:
-        embedded = queries.embedded_datasets(session)
-        return EncodersOut(items=[_encoder_out(row, embedded) for row in queries.encoders(session)])
+
+    def find() -> EncodersOut:
+        with lab.catalogue.reading() as session:
+            embedded = queries.embedded_datasets(session)
+            return EncodersOut(items=[_encoder_out(row, embedded) for row in queries.encoders(session)])
+
+    return lab.remembered.answer("encoders", find)
 
 
 @router.post("/encoders", status_code=201, responses={200: {"model": EncoderOut, "description": "It exists already."}})

@@ -100,12 +100,16 @@ def submit_job(
     return job
 
 
-@router.get("/jobs")
-def list_jobs(query: Annotated[JobsQuery, Query()], lab: LabDep) -> JobsOut:
+@router.get("/jobs", response_model=JobsOut)
+def list_jobs(query: Annotated[JobsQuery, Query()], lab: LabDep) -> Response:
     """Jobs, newest first."""
-    with lab.catalogue.reading() as session:
-        rows = queries.jobs(session, state=query.state, kind=query.kind, limit=query.limit)
-        return JobsOut(items=jobs_out(session, rows))
+
+    def find() -> JobsOut:
+        with lab.catalogue.reading() as session:
+            rows = queries.jobs(session, state=query.state, kind=query.kind, limit=query.limit)
+            return JobsOut(items=jobs_out(session, rows))
+
+    return lab.remembered.answer(("jobs", query.state, query.kind, query.limit), find)
 
 
 @router.get("/jobs/{job_id}")

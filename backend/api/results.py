@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from backend.api.fields import RowId
@@ -37,12 +37,16 @@ class ResultsOut(BaseModel):
     items: list[ResultOut]
 
 
-@router.get("/results")
-def list_results(lab: LabDep, dataset_id: Annotated[RowId | None, Query()] = None) -> ResultsOut:
+@router.get("/results", response_model=ResultsOut)
+def list_results(lab: LabDep, dataset_id: Annotated[RowId | None, Query()] = None) -> Response:
     """Results, newest first, of one data set or of all."""
-    with lab.catalogue.reading() as session:
-        if dataset_id is not None:
-            known_dataset(session, dataset_id)
-        rows = queries.results(session, dataset_id=dataset_id)
-    # Of whose content this model has all but the kind.
-    return ResultsOut(items=[ResultOut.model_validate(row["content"] | dict(row)) for row in rows])
+
+    def find() -> ResultsOut:
+        with lab.catalogue.reading() as session:
+            if dataset_id is not None:
+                known_dataset(session, dataset_id)
+            rows = queries.results(session, dataset_id=dataset_id)
+        # Of whose content this model has all but the kind.
+        return ResultsOut(items=[ResultOut.model_validate(row["content"] | dict(row)) for row in rows])
+
+    return lab.remembered.answer(("results", dataset_id), find)
