@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.backend.lab.conftest import READY, Started, processes_of
 from tests.backend.lab.deadline import eventually
@@ -31,6 +31,8 @@ ARGUMENTS = [
 ]
 IN_SIGHT_ARE_LOADED = """() => [...document.images].every(
   (image) => image.complete || image.getBoundingClientRect().top > innerHeight)"""
+# Milliseconds: that others keep the machine busy is no fault of the page.
+expect.set_options(timeout=30_000)
 
 
 @dataclass(frozen=True)
