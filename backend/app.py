@@ -20,6 +20,7 @@ from backend.headers import is_api
 from backend.importing import tidy
 from backend.jobs.imports import STAGING
 from backend.jobs.queue import Bell
+from backend.partings import Partings
 from backend.pulse import Pulse
 from backend.remembered import Remembered
 from backend.security import Guard, Keys
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None, pages: Path = PAGES, vision: Vi
     if pages.is_dir():
         app.include_router(_page_router(pages))
     errors.install(app)
+    app.add_middleware(Partings)
     app.add_middleware(Guard, settings=settings, keys=keys)
     return app
 
