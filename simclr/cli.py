@@ -24,7 +24,6 @@ from simclr.arguments import (
     new_run,
 )
 from simclr.config import (
-    AugmentConfig,
     EmbedConfig,
     FineTuneConfig,
     KnnConfig,
@@ -35,10 +34,10 @@ from simclr.datasets import write_dataset
 from simclr.datasets.sources import SOURCES
 from simclr.events import Progress, Stopped
 from simclr.options import build, configured
-from simclr.policy import without_effect
-from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS, augment_preset, pretrain_preset
+from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS, pretrain_preset
 from simclr.runs import Run
 from simclr.terminal import console, watching
+from simclr.view_commands import DatasetArgument, ImageSize, Preset, preview, shortcuts
 
 STRATEGIES: dict[str, type[KnnConfig | LinearProbeConfig | FineTuneConfig]] = {
     "knn": KnnConfig,
@@ -55,20 +54,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DatasetArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATASET",
-        help="digits, patterns, factors (or factors:COUNT:SEED), a downloaded set, a zip, tar or .npz file, a folder of images "
-        "or a stored set.",
-    ),
-]
-Preset = Annotated[
-    str | None, typer.Option("--preset", help="Recipe to start from; options go over it. Its names: 'simclr presets'.")
-]
-ImageSize = Annotated[
-    int | None, typer.Option("--image-size", help="Side in pixels to which imported images are brought.")
-]
 EncoderOption = Annotated[
     str,
     typer.Option(
@@ -165,33 +150,8 @@ def report(
         out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-@app.command()
-@configured(AugmentConfig)
-def preview(
-    dataset: DatasetArgument,
-    out: Annotated[Path, typer.Option("--out", help="PNG file to write.")],
-    given: dict[str, Any],
-    count: Annotated[int, typer.Option("--count", min=1, max=64, help="Images, one a row.")] = 8,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same images and same views.")] = 0,
-    preset: Preset = None,
-    image_size: ImageSize = None,
-) -> None:
-    """Draw pairs of views and write them as a picture: image, first view, second view."""
-    config = build(AugmentConfig, given, augment_preset(preset) if preset is not None else None)
-    images = find_dataset(dataset, image_size)
-    for sentence in without_effect(config, images.channels, images.image_size):
-        console.print(sentence, markup=False)
-    import torch
-
-    from simclr.augment import draw_views
-    from simclr.contact_sheet import contact_sheet
-
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
-    originals = torch.from_numpy(images.images[chosen])
-    generator = torch.Generator().manual_seed(seed)
-    views = [draw_views(originals, config, generator).mul(255).round().byte().numpy() for _ in range(2)]
-    contact_sheet([originals.numpy(), *views]).save(out, format="PNG")
-    typer.echo(f"{out}: {len(chosen)} images, two views each")
+app.command()(preview)
+app.command()(shortcuts)
 
 
 @app.command()

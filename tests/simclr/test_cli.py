@@ -124,6 +124,13 @@ def test_a_preview_is_a_picture_of_images_and_pairs_the_same_for_the_same_seed(
     assert first == same != other
 
 
+def test_shortcuts_of_a_policy_are_told_beside_chance(simclr, stored: Path) -> None:  # type: ignore[no-untyped-def]
+    told = simclr("shortcuts", stored, "--preset", "none", "--count", 32)
+    assert told.code == 0, told.err
+    assert "colour histogram: 1.000 (95 %: 0.943 to 1.000)" in told.out
+    assert "chance: 0.0159, 1 of 63 views" in told.out
+
+
 def test_the_built_in_sets_are_listed(simclr) -> None:  # type: ignore[no-untyped-def]
     listed = simclr("datasets")
     assert "digits: 1,797 grey images of 8×8, 10 classes" in listed.out
