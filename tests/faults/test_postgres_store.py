@@ -31,6 +31,11 @@ from tests.backend.jobs.test_checkpoints import (  # noqa: F401
     test_the_newest_two_are_kept_and_the_best,
     test_the_next_attempt_is_told_of_what_the_last_one_saved,
 )
+from tests.backend.jobs.test_imports import (  # noqa: F401
+    test_a_submitter_whose_import_runs_is_not_served_later_in_trainings,
+    test_imports_and_trainings_wait_for_each_other_neither_in_a_worker_nor_in_the_queue,
+    test_the_same_images_again_come_to_the_set_that_is_there_and_their_folder_goes,
+)
 from tests.backend.jobs.test_lifecycle import run
 from tests.backend.jobs.test_races import (  # noqa: F401
     test_a_person_who_cancels_while_the_job_ends_gets_one_ending,

@@ -41,6 +41,20 @@ def test_what_a_crash_left_among_the_uploads_is_removed_at_start(tmp_path: Path)
         assert folders(app) == ([], [])
 
 
+def test_a_set_that_was_being_entered_when_the_lab_died_goes_at_the_next_start_and_no_other(tmp_path: Path) -> None:
+    with lab.running(tmp_path) as app:
+        entered = lab.add_images(app, lab.images())
+    for name in ("half", "strange"):
+        (tmp_path / "datasets" / name).mkdir()
+    for name in ("half", entered):
+        (tmp_path / "staging" / f"{name}.entering").touch()
+    (tmp_path / "staging" / "unheard-of.upload").touch()
+    with lab.running(tmp_path) as app:
+        made, sent = folders(app)
+    # Of "strange" nothing says that it is ours; the doctor names it.
+    assert ([path.name for path in made], sent) == (sorted([entered, "strange"]), [])
+
+
 @pytest.mark.slow
 def test_a_built_in_set_is_made_once(own: FastAPI) -> None:
     client = lab.signed_in(own)
