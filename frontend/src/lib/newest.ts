@@ -2,7 +2,7 @@
 import type { Latest } from './latest';
 
 /** A run older than this is given up for a newer call; younger ones are let finish, so that a drag shows every step it can. */
-const PATIENCE_MS = 400;
+const PATIENCE_MS = 1500;
 
 /**
  * Answers never arrive in another order than they were asked for, and the last call is always answered.
