@@ -68,7 +68,7 @@ def rows(_turns: int) -> Iterator[Reached | Title]:
     with running() as lab:
         sets = {size: add_set(lab, size) for size in SIZES_PX}
         chromium = browser_path()
-        how = "over HTTP: there is no browser here" if chromium is None else "in headless Chromium"
+        how = "over HTTP: no browser here, or no built pages" if chromium is None else "in headless Chromium"
         for policy in POLICIES:
             yield Title(f"a slider's move to new views, {PAIRS} pairs, {policy}, {MOVES} moves, {how}")
             for size, dataset_id in sets.items():
