@@ -19,6 +19,7 @@ from simclr.datasets.origin import Origin
 from simclr.datasets.originals import Keeper
 from simclr.datasets.patterns import patterns
 from tests.backend.api.process import Api, started
+from tests.e2e.accessibility import grave_violations
 from tests.e2e.conftest import WIDE, Complaints, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -161,10 +162,12 @@ def test_an_image_opens_as_large_as_it_was_kept_with_all_that_is_known_of_it(pag
     expect(opened.get_by_text(f"<i>{LARGE}</i>.png")).to_be_visible()
     expect(opened.get_by_role("img")).to_have_js_property("naturalWidth", 200)
     expect(opened.get_by_role("link", name="Search like this")).to_have_attribute("href", re.compile("index=10"))
+    assert grave_violations(page) == []
     page.keyboard.press("ArrowRight")
     following = page.get_by_role("dialog", name=f"Image {LARGE + 1}")
     expect(following.get_by_text(f"<i>{LARGE + 1}</i>.png")).to_be_visible()
     expect(following.get_by_role("img")).to_have_js_property("naturalWidth", 32)
+    expect(page).to_have_url(re.compile(f"image={LARGE + 1}"))
     page.reload()
     expect(following).to_be_visible()
     page.keyboard.press("Escape")
@@ -181,6 +184,7 @@ def test_a_set_goes_only_when_no_job_needs_it_and_says_so_afterwards(
     page.get_by_role("button", name="Delete …").click()
     dialog = page.get_by_role("dialog", name="Delete Textures?")
     expect(dialog.get_by_role("link", name="Waiting one")).to_be_visible()
+    assert grave_violations(page) == []
     expect(dialog.get_by_role("button", name=re.compile("^Delete"))).to_have_count(0)
     dialog.get_by_role("button", name="Keep them").click()
     shown.api.client.post(f"/api/jobs/{job['id']}/cancel")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.accessibility import grave_violations
 from tests.e2e.conftest import Complaints, Lab
 from tests.e2e.images import write_archive
 
@@ -20,6 +21,7 @@ def test_without_the_token_every_address_shows_the_sign_in_page(
         stranger.goto(lab.address + path)
         expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
         expect(stranger.get_by_role("navigation")).to_have_count(0)
+    assert grave_violations(stranger) == []
 
 
 def test_a_wrong_token_is_refused_in_place_and_the_right_one_opens_the_page_that_was_asked_for(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import JSHandle, Locator, Page, expect
 
+from tests.e2e.accessibility import grave_violations, out_of_reach
 from tests.e2e.conftest import Complaints, Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -317,11 +318,11 @@ def dark_phone(page: Page) -> Iterator[Page]:
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     yield page
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def test_every_page_fits_a_narrow_screen_and_is_dark_where_the_system_is(
+def test_every_page_fits_a_narrow_screen_is_dark_where_the_system_is_and_shuts_nobody_out(
     dark_phone: Page, lab: Lab, imported: str, measured: str, embedded: str, trained: str, keep_picture: Keep
 ) -> None:
     set_id = imported.rsplit("/", 1)[1]
@@ -347,6 +348,8 @@ def test_every_page_fits_a_narrow_screen_and_is_dark_where_the_system_is(
         assert wide <= 390, f"{name} is {wide} px wide"
         assert max(background(dark_phone)) < 0.35, name
         assert dark_phone.evaluate(BROKEN_IMAGES) == [], name
+        assert out_of_reach(dark_phone) == [], name
+        assert grave_violations(dark_phone) == [], name
 
 
 BROKEN_IMAGES = "[...document.images].filter((i) => i.complete && i.naturalWidth === 0).map((i) => i.src)"
