@@ -149,6 +149,16 @@ def test_what_is_no_longer_there_fails_with_a_reason(lab: Lab, order: dict[str, 
     assert lab.files() == []
 
 
+def test_what_an_import_may_cost_is_a_setting(lab: Lab, settings: Settings) -> None:
+    strict = settings.model_copy(update={"max_images": 5, "max_pixels": 100, "max_import_s": 7})
+    sources = sources_of(strict)
+    assert (sources.limits.pixels, sources.limits.cpu_s, sources.most_s) == (100, 7, 7)
+    job_id = lab.send()
+    do_imports(lab.catalogue, lab.folder, Importer(sources, reads_here))
+    assert job(lab.catalogue, job_id).error_code == "too_many_entries"
+    assert lab.files() == []
+
+
 def until_stopped(*_: object, should_stop: Callable[[], bool], **__: object) -> DatasetInfo:
     until(should_stop, "a wish to stop")
     raise Stopped
