@@ -2,7 +2,8 @@
 
 Turns are interleaved, so that a busy machine hurts all alike; medians are shown with their range. It measures, and passes no
 judgement. ``python -m benchmarks views losses training`` measures only those named. ``studio``, how soon views follow a
-slider, ``jobs``, how soon they obey, and ``load``, how the API bears it, have no peers: their figures stand beside goals.
+slider, ``browse``, how a large set scrolls, ``jobs``, how soon they obey, and ``load``, how the API bears it, have no peers:
+their figures stand beside goals.
 """
 
 import logging
@@ -12,7 +13,7 @@ import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import jobs, load, losses, studio, training, views
+from benchmarks import browse, jobs, load, losses, studio, training, views
 from benchmarks.table import write_json
 from simclr.device import choose_device
 
@@ -22,6 +23,7 @@ SECTIONS = {
     "losses": losses.rows,
     "training": training.rows,
     "studio": studio.rows,
+    "browse": browse.rows,
     "jobs": jobs.rows,
     "load": load.rows,
 }
