@@ -36,12 +36,6 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process has used, its children left out."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] + [
         int(child)

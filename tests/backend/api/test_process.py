@@ -17,7 +17,7 @@ from backend.jobs.outcomes import Failed
 from simclr.events import Log
 from tests.backend.api.lab import images
 from tests.backend.api.packing import npz
-from tests.backend.api.process import Api, children, cpu_s, is_gone, started, wait_until
+from tests.backend.api.process import Api, children, is_gone, started, wait_until
 from tests.worker.imports import do_imports, reads_here
 from worker.importing import Importer, sources_of
 
@@ -92,10 +92,13 @@ def events(stream: httpx2.Response) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_first_answer_comes_within_two_seconds_of_work(tmp_path: Path) -> None:
-    # Processor time, because others may use the machine while this runs; waiting for a disk is a matter of milliseconds.
+def test_the_first_answer_waits_for_no_large_library(tmp_path: Path) -> None:
+    """Each of them takes from half a second to several to import."""
     with started(tmp_path) as api:
-        assert cpu_s(api.pid) < 2.0
+        loaded = Path(f"/proc/{api.pid}/maps").read_text()
+    assert "numpy" in loaded  # so that a library would be seen
+    for library in ("torch", "torchvision", "scipy", "sklearn", "PIL", "pandas", "playwright"):
+        assert f"/{library}/" not in loaded
 
 
 def test_the_api_never_holds_torch(api: Api, dataset_id: str) -> None:
