@@ -50,9 +50,9 @@ check: setup pages ## The quick half of it, under 90 seconds: for every change
 	@$(MAKE) --no-print-directory -j2 check-python check-frontend
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 -m "not slow and not e2e"
 
-# Both at once, and three at a time on two cores: a browser, and many a test of processes, mostly wait.
+# Both at once: a browser, and many a test of processes, mostly wait.
 test-python: setup
-	@$(TESTING) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not e2e"
+	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not e2e"
 
 test-browser: setup pages
 	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
