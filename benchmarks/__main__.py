@@ -1,9 +1,9 @@
 """``make bench``: what is measured beside peers, in turns, as a table on the terminal and as JSON beside it.
 
 Turns are interleaved, so that a busy machine hurts all alike; medians are shown with their range. It measures, and passes no
-judgement. ``python -m benchmarks views losses training`` measures only those named. ``studio``, how soon views follow a
-slider, ``browse``, how a large set scrolls, ``jobs``, how soon they obey, and ``load``, how the API bears it, have no peers:
-their figures stand beside goals.
+judgement. ``python -m benchmarks views losses training`` measures only those named. ``imports``, how fast archives become sets,
+``studio``, how soon views follow a slider, ``browse``, how a large set scrolls, ``jobs``, how soon they obey, and ``load``, how
+the API bears it, have no peers: their figures stand beside goals.
 """
 
 import logging
@@ -13,7 +13,7 @@ import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import browse, jobs, load, losses, studio, training, views
+from benchmarks import browse, imports, jobs, load, losses, studio, training, views
 from benchmarks.table import write_json
 from simclr.device import choose_device
 
@@ -22,6 +22,7 @@ SECTIONS = {
     "views": views.rows,
     "losses": losses.rows,
     "training": training.rows,
+    "imports": imports.rows,
     "studio": studio.rows,
     "browse": browse.rows,
     "jobs": jobs.rows,
