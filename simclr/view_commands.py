@@ -41,9 +41,7 @@ def preview(
     image_size: ImageSize = None,
 ) -> None:
     """Draw pairs of views and write them as a picture: image, first view, second view."""
-    config = build(AugmentConfig, given, augment_preset(preset) if preset is not None else None)
-    images = find_dataset(dataset, image_size)
-    _doubt(config, images)
+    config, images = _asked(dataset, given, preset, image_size)
     import torch
 
     from simclr.augment import draw_views
@@ -67,9 +65,7 @@ def shortcuts(
     image_size: ImageSize = None,
 ) -> None:
     """Solve the contrastive task with trivial features: does a histogram of colours give pairs away?"""
-    config = build(AugmentConfig, given, augment_preset(preset) if preset is not None else None)
-    images = find_dataset(dataset, image_size)
-    _doubt(config, images)
+    config, images = _asked(dataset, given, preset, image_size)
     import torch
 
     from simclr.shortcuts import audit_shortcuts
@@ -83,10 +79,16 @@ def shortcuts(
     typer.echo(f"chance: {found.chance:.4f}, 1 of {found.views - 1} views")
 
 
-def _doubt(config: AugmentConfig, images: Dataset) -> None:
+def _asked(
+    dataset: str, given: dict[str, Any], preset: str | None, image_size: int | None
+) -> tuple[AugmentConfig, Dataset]:
+    """The policy and the images; prints what of the policy is in vain for them, or a risk."""
+    config = build(AugmentConfig, given, augment_preset(preset) if preset is not None else None)
+    images = find_dataset(dataset, image_size)
     for sentence in (
         *without_effect(config, images.channels, images.image_size),
         *hardly_any_effect(config, images.image_size),
         *may_change_the_label(config, images.classes),
     ):
         console.print(sentence, markup=False)
+    return config, images
