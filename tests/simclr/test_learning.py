@@ -1,11 +1,11 @@
 """Does pretraining learn anything? Short trainings on real images against the untrained network they start from.
 
-The recipes are those of ``benchmarks.learning``, which trains three seeds of each set and whose figures are in docs/LOG.md; here
-the built-in set has three seeds, the larger ones have one.
+The recipes are those of ``benchmarks.learning``, whose figures are in docs/LOG.md.
 """
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.learning import RECIPES, SEEDS, learn, some_of
@@ -42,14 +42,18 @@ def test_a_short_pretraining_on_digits_raises_accuracy(tmp_path: Path, seed: int
         assert trained.accuracy > untrained.accuracy + margin, how
 
 
-def test_a_short_pretraining_on_chest_x_rays_raises_the_auc(tmp_path: Path) -> None:
-    """Seed 0: seeds 0, 1 and 2 gave 0.078, 0.067 and 0.071 more by k-NN, and 0.052, 0.042 and 0.009 by a linear probe."""
-    found = scores("PneumoniaMNIST", images_of("PneumoniaMNIST"), 0, tmp_path)
-    for how, margin in (("knn", 0.04), ("linear_probe", 0.02)):
-        trained, untrained = found[how]
-        assert trained.auc is not None
-        assert untrained.auc is not None
-        assert trained.auc > untrained.auc + margin, how
+def test_short_pretrainings_on_chest_x_rays_raise_the_auc(tmp_path: Path) -> None:
+    """Seeds 0, 1 and 2 gave 0.078, 0.067 and 0.071 more by k-NN, and 0.052, 0.042 and 0.009 by a linear probe."""
+    dataset = images_of("PneumoniaMNIST")
+    gains: dict[str, list[float]] = {"knn": [], "linear_probe": []}
+    for seed in SEEDS:
+        for how, (trained, untrained) in scores("PneumoniaMNIST", dataset, seed, tmp_path).items():
+            assert trained.auc is not None
+            assert untrained.auc is not None
+            gains[how].append(trained.auc - untrained.auc)
+    assert min(gains["knn"]) > 0.04
+    # A single seed may gain nothing here: some random networks are hard to beat by a probe.
+    assert np.mean(gains["linear_probe"]) > 0.01
 
 
 def test_a_short_pretraining_on_photographs_raises_accuracy_by_eight_points(tmp_path: Path, cifar10: Path) -> None:
