@@ -54,10 +54,12 @@ def _twins(report: DatasetReport) -> Iterator[str]:
     found = report.duplicates
     yield f"repeated images: {found.exact:,} exactly, {found.near:,} nearly; {found.conflicting:,} of them under another class"
     for leak in found.leaks:
-        if leak.exact or leak.near:
+        if leak.exact:
             yield f"LEAK: {leak.exact:,} {leak.of} images also stand in {leak.also_in}, {leak.near:,} more nearly so"
-            for twin in leak.listed[:SHOWN]:
-                yield "  " + _pair(twin)
+        elif leak.near:
+            yield f"look: {leak.near:,} {leak.of} images may also stand in {leak.also_in}, so nearly alike are they"
+        for twin in leak.listed[:SHOWN]:
+            yield "  " + _pair(twin)
     if not found.is_complete:
         yield "so many images resemble each other that not all pairs were compared"
     yield found.method

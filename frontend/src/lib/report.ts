@@ -10,11 +10,11 @@ export function leaksOf(report: DatasetReport): Leak[] {
     .sort((a, b) => b.exact + b.near - a.exact - a.near);
 }
 
-/** "37 test images also stand in train". */
+/** "37 test images also stand in train"; "may", where none has the same pixels, as images that are nearly alike can be two. */
 export function leakSentence({ of, also_in, exact, near }: Leak): string {
   const n = exact + near;
-  const stand = n === 1 ? 'stands' : 'stand';
-  return `${counted(n, `${SPLIT_NAME[of]} image`)} also ${stand} in ${SPLIT_NAME[also_in]}`;
+  const stand = exact === 0 ? 'may also stand' : n === 1 ? 'also stands' : 'also stand';
+  return `${counted(n, `${SPLIT_NAME[of]} image`)} ${stand} in ${SPLIT_NAME[also_in]}`;
 }
 
 /** "20 with the same pixels, 17 nearly". */

@@ -14,8 +14,10 @@ describe('the sentences of a report', () => {
     const leaks = leaksOf(report());
     expect(leaks.map(leakSentence)).toEqual(['3 test images also stand in train']);
     expect(leaks.map(howAlike)).toEqual(['2 with the same pixels, 1 nearly']);
-    const one = leaks.map((leak) => ({ ...leak, exact: 0, of: 'val' as const }));
+    const one = leaks.map((leak) => ({ ...leak, exact: 1, near: 0, of: 'val' as const }));
     expect(one.map(leakSentence)).toEqual(['1 validation image also stands in train']);
+    const nearly = leaks.map((leak) => ({ ...leak, exact: 0, near: 2 }));
+    expect(nearly.map(leakSentence)).toEqual(['2 test images may also stand in train']);
   });
 
   it('tell how even classes are', () => {

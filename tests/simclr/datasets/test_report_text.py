@@ -11,7 +11,7 @@ from simclr.cli import main
 from simclr.datasets import write_dataset
 from simclr.datasets.archive import import_archive
 from simclr.datasets.patterns import patterns
-from simclr.datasets.report import make_report
+from simclr.datasets.report import DatasetReport, make_report
 from simclr.datasets.report_text import lines
 from tests.simclr.datasets.pictures import class_folders, pack, png
 
@@ -57,6 +57,15 @@ def test_a_stored_set_tells_the_same(run, leaky: Path, tmp_path: Path, capsys) -
     first = capsys.readouterr().out
     assert run("report", leaky) == 0
     assert capsys.readouterr().out == first
+
+
+def test_images_that_are_only_nearly_alike_may_be_two(leaky: Path) -> None:
+    told = make_report(import_archive(leaky)).model_dump()
+    [leak] = (leak for leak in told["duplicates"]["leaks"] if leak["exact"])
+    leak |= {"exact": 0, "near": 7}
+    said = "\n".join(lines(DatasetReport.model_validate(told)))
+    assert "7 test images may also stand in train" in said
+    assert "LEAK" not in said
 
 
 def test_a_set_made_from_nothing_needs_no_files() -> None:
