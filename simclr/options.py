@@ -138,11 +138,13 @@ def _short(model: type[BaseModel]) -> str:
 
 def _help(described: dict[str, Any], default: object) -> str:
     unit = f" {described['unit']}" if described.get("unit") else ""
-    low = described.get("minimum", described.get("exclusiveMinimum"))
+    # What may be left out is described as one of a value and null.
+    value = described.get("anyOf", [described])[0]
+    low = value.get("minimum", value.get("exclusiveMinimum"))
     limits = ""
     if low is not None:
-        above = "above " if "exclusiveMinimum" in described else ""
-        limits = f", {above}{low} to {described['maximum']}"
+        above = "above " if "exclusiveMinimum" in value else ""
+        limits = f", {above}{low} to {value['maximum']}"
     return f"{described.get('description', '')} (default {default}{unit}{limits})".lstrip()
 
 

@@ -11,14 +11,79 @@ class _Result(BaseModel):
 
 
 class Score(_Result):
-    """Quality on one split. ``accuracy_low`` and ``accuracy_high``: 95 % Wilson interval. ``auc``: ROC-AUC, two classes only."""
+    """Quality on one split of ``n`` images; what this split cannot tell, or an older version did not measure, is None.
+
+    Attributes:
+        accuracy_low, accuracy_high: 95 % Wilson interval.
+        balanced_accuracy: Mean recall of the classes that occur in the split.
+        macro_f1: Mean F1 of the classes that occur in the split or among the answers.
+        auc: ROC-AUC of the second of two classes; of more classes the mean of each against the rest.
+        auc_low, auc_high: 95 % interval, percentiles of a bootstrap over images.
+        average_precision: Of the second of two classes; of more classes the mean of each against the rest.
+        log_loss: Mean negative log-likelihood of the labels, in nats.
+        ece: Expected calibration error over the bins of ``SplitDetails.reliability``, in [0, 1].
+    """
 
     split: Literal["val", "test"]
     n: int
     accuracy: float
     accuracy_low: float
     accuracy_high: float
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
     auc: float | None = None
+    auc_low: float | None = None
+    auc_high: float | None = None
+    average_precision: float | None = None
+    log_loss: float | None = None
+    ece: float | None = None
+
+
+class ClassScore(_Result):
+    """One class against the rest. ``n`` of the split's images are of it; a figure without any image to tell it is None."""
+
+    name: str
+    n: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    auc: float | None
+
+
+class Bin(_Result):
+    """The ``n`` images whose confidence, the answer's probability, lies above ``low`` and up to ``high``; means of them."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float | None
+    accuracy: float | None
+
+
+class RocCurve(_Result):
+    """True against false positive rate, both ascending from 0 to 1, of one class against the rest; 100 points at most."""
+
+    name: str
+    fpr: list[float]
+    tpr: list[float]
+
+
+class SplitDetails(_Result):
+    """What stands behind a split's score. ``confusion[truth][answer]`` counts images; two classes have one ROC curve."""
+
+    split: Literal["val", "test"]
+    confusion: list[list[int]]
+    per_class: list[ClassScore]
+    reliability: list[Bin]
+    roc: list[RocCurve]
+
+
+class EpochScore(_Result):
+    """What an epoch of a training on labels reached; ``loss`` is its mean over the epoch's last steps."""
+
+    epoch: int
+    loss: float | None
+    val_accuracy: float
 
 
 class PretrainResult(_Result):
@@ -38,7 +103,17 @@ class PretrainResult(_Result):
 
 
 class TransferResult(_Result):
-    """Outcome of a transfer: choices made on validation, the test split read once."""
+    """Outcome of a transfer: choices made on validation, the test split read once.
+
+    Attributes:
+        chance: Test accuracy of always answering the class that is commonest in training.
+        chosen: What was chosen on the split ``chosen_on``.
+        details: What stands behind the scores, a split each.
+        labels_used: Labelled training images that were learned from.
+        images_seen: The same, times the passes over them.
+        curve: Epoch by epoch, where there were epochs.
+        versions: What did the work, by name.
+    """
 
     kind: Literal["transfer"] = "transfer"
     strategy: Literal["knn", "linear_probe", "fine_tune"]
@@ -46,6 +121,13 @@ class TransferResult(_Result):
     chance: float
     seconds: float
     chosen: dict[str, float]
+    chosen_on: Literal["val"] = "val"
+    details: list[SplitDetails] = []
+    labels_used: int | None = None
+    images_seen: int | None = None
+    curve: list[EpochScore] = []
+    device: str | None = None
+    versions: dict[str, str] = {}
 
 
 class EmbedResult(_Result):
@@ -67,6 +149,33 @@ class ImportResult(_Result):
     image_size: int
     channels: int
     seconds: float
+
+
+class VerdictFigure(_Result):
+    """A figure that led to a verdict, and the rule that it met, in words."""
+
+    name: str
+    value: float
+    rule: str
+
+
+VerdictState = Literal[
+    "too_early",
+    "at_chance",
+    "learning",
+    "flat_loss_probe_rising",
+    "collapsed_total",
+    "collapsed_dimensional",
+    "shortcut_suspected",
+]
+
+
+class Verdict(_Result):
+    """Whether a pretraining learns: its state, the figures that led to it, and the one change to try."""
+
+    state: VerdictState
+    because: list[VerdictFigure]
+    advice: str
 
 
 JobResult = PretrainResult | TransferResult | EmbedResult | ImportResult

@@ -21,6 +21,7 @@ CONFIG = "config.json"
 RESULT = "result.json"
 MANIFEST = "manifest.json"
 FEATURES = "features.npy"
+PREDICTIONS = "predictions.npz"
 LAST_GOOD = "last_good.safetensors"
 CHECKPOINT, CHECKPOINTS = "checkpoint-{step:09d}.pt", "checkpoint-*.pt"
 # What a number may depend on beside config, data and seed.
@@ -110,6 +111,11 @@ class Run:
     @property
     def features(self) -> Path:
         return self.path / FEATURES
+
+    @property
+    def predictions(self) -> Path:
+        """What a transfer answered to every labelled image of validation and test; see ``simclr.predictions``."""
+        return self.path / PREDICTIONS
 
     @property
     def last_good(self) -> Path:

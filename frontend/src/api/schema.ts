@@ -1052,6 +1052,22 @@ export interface components {
             /** Smallest */
             smallest: number;
         };
+        /**
+         * Bin
+         * @description The ``n`` images whose confidence, the answer's probability, lies above ``low`` and up to ``high``; means of them.
+         */
+        Bin: {
+            /** Accuracy */
+            accuracy: number | null;
+            /** Confidence */
+            confidence: number | null;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** N */
+            n: number;
+        };
         /** BuiltinIn */
         BuiltinIn: {
             /**
@@ -1095,6 +1111,24 @@ export interface components {
             sha256: string;
             /** Step */
             step: number;
+        };
+        /**
+         * ClassScore
+         * @description One class against the rest. ``n`` of the split's images are of it; a figure without any image to tell it is None.
+         */
+        ClassScore: {
+            /** Auc */
+            auc: number | null;
+            /** F1 */
+            f1: number | null;
+            /** N */
+            n: number;
+            /** Name */
+            name: string;
+            /** Precision */
+            precision: number | null;
+            /** Recall */
+            recall: number | null;
         };
         /**
          * ConfigsOut
@@ -1445,6 +1479,18 @@ export interface components {
             /** Items */
             items: components["schemas"]["EncoderOut"][];
         };
+        /**
+         * EpochScore
+         * @description What an epoch of a training on labels reached; ``loss`` is its mean over the epoch's last steps.
+         */
+        EpochScore: {
+            /** Epoch */
+            epoch: number;
+            /** Loss */
+            loss: number | null;
+            /** Val Accuracy */
+            val_accuracy: number;
+        };
         /** ErrorDetail */
         ErrorDetail: {
             /** Code */
@@ -1614,7 +1660,7 @@ export interface components {
         };
         /**
          * FineTuneConfig
-         * @description Encoder and classifier trained together on labels.
+         * @description Encoder, or its upper stages, and classifier trained together on labels.
          */
         FineTuneConfig: {
             /**
@@ -1655,11 +1701,35 @@ export interface components {
              */
             batch_size: number;
             /**
+             * Class Weights
+             * @description Rare classes count for more, as if all were equally common.
+             * @default false
+             */
+            class_weights: boolean;
+            /**
              * Epochs
              * @description Passes over the labelled training images.
              * @default 10
              */
             epochs: number;
+            /**
+             * Freeze Batch Norm
+             * @description Batch norm stays as it is, statistics, scales and shifts, in trained stages too; frozen ones always keep it.
+             * @default false
+             */
+            freeze_batch_norm: boolean;
+            /**
+             * @default {
+             *       "seed": 0
+             *     }
+             */
+            labels: components["schemas"]["LabelsConfig"];
+            /**
+             * Layer Decay
+             * @description Each stage below the classifier learns slower by this factor; 1 gives all the same step size.
+             * @default 1
+             */
+            layer_decay: number;
             /**
              * Learning Rate
              * @description Step size of AdamW; falls to zero along a cosine.
@@ -1667,16 +1737,34 @@ export interface components {
              */
             learning_rate: number;
             /**
+             * Patience
+             * @description Stop after so many epochs without a better validation accuracy; 0 never stops early.
+             * @default 0
+             */
+            patience: number;
+            /**
              * Seed
              * @description Same seed, same order of images and same classifier.
              * @default 0
              */
             seed: number;
             /**
+             * Start
+             * @description 'scratch' takes the encoder's architecture with new random weights: what labels alone can do.
+             * @default encoder
+             * @enum {string}
+             */
+            start: "encoder" | "scratch";
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             strategy: "fine_tune";
+            /**
+             * Unfrozen Blocks
+             * @description Stages that are trained, counted from the last: 0 trains the classifier alone; by default all, and the first layer too.
+             */
+            unfrozen_blocks?: number | null;
             /**
              * Weight Decay
              * @description Pull of the weights towards zero.
@@ -1936,11 +2024,29 @@ export interface components {
          */
         KnnConfig: {
             /**
+             * Block
+             * @description Features of this depth, averaged over the image: 0 is the first layer's output, 1 the first stage's; by default the last.
+             */
+            block?: number | null;
+            /**
+             * Features
+             * @description What is classified: 'h' is the encoder's output, 'z' the projection head's, where the encoder's file has one.
+             * @default h
+             * @enum {string}
+             */
+            features: "h" | "z";
+            /**
              * K
              * @description Neighbours that vote.
              * @default 20
              */
             k: number;
+            /**
+             * @default {
+             *       "seed": 0
+             *     }
+             */
+            labels: components["schemas"]["LabelsConfig"];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1966,6 +2072,28 @@ export interface components {
             fitted: number;
             /** N */
             n: number;
+        };
+        /**
+         * LabelsConfig
+         * @description How many of the training labels are used; validation and test always keep all of theirs.
+         */
+        LabelsConfig: {
+            /**
+             * Fraction
+             * @description Share of every class's training labels; by default all of them.
+             */
+            fraction?: number | null;
+            /**
+             * Seed
+             * @description Draws which labels are kept; a larger part under the same seed holds the smaller ones.
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Shots
+             * @description Labelled training images of every class, instead of a share.
+             */
+            shots?: number | null;
         };
         /**
          * Lane
@@ -1998,15 +2126,76 @@ export interface components {
         };
         /**
          * LinearProbeConfig
-         * @description Logistic regression on frozen features, to convergence: deterministic; its L2 strength is chosen on validation.
+         * @description A linear classifier on frozen features: to convergence with its L2 strength chosen on validation, or by SGD.
          */
         LinearProbeConfig: {
             /**
+             * Batch Size
+             * @description SGD: images in a batch; all where there are fewer.
+             * @default 256
+             */
+            batch_size: number;
+            /**
+             * Block
+             * @description Features of this depth, averaged over the image: 0 is the first layer's output, 1 the first stage's; by default the last.
+             */
+            block?: number | null;
+            /**
+             * Class Weights
+             * @description Rare classes count for more, as if all were equally common.
+             * @default false
+             */
+            class_weights: boolean;
+            /**
+             * Epochs
+             * @description SGD: passes over the labelled training images.
+             * @default 100
+             */
+            epochs: number;
+            /**
+             * Features
+             * @description What is classified: 'h' is the encoder's output, 'z' the projection head's, where the encoder's file has one.
+             * @default h
+             * @enum {string}
+             */
+            features: "h" | "z";
+            /**
+             * @default {
+             *       "seed": 0
+             *     }
+             */
+            labels: components["schemas"]["LabelsConfig"];
+            /**
+             * Learning Rate
+             * @description SGD: first step size; falls to zero along a cosine.
+             * @default 0.1
+             */
+            learning_rate: number;
+            /**
              * Max Iterations
-             * @description Steps of the solver at most; it stops sooner when converged.
+             * @description L-BFGS: steps at most; it stops sooner when converged.
              * @default 300
              */
             max_iterations: number;
+            /**
+             * Momentum
+             * @description SGD: share of the last step that the next one repeats (Nesterov).
+             * @default 0.9
+             */
+            momentum: number;
+            /**
+             * Seed
+             * @description SGD: same seed, same order of images.
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Solver
+             * @description 'lbfgs' solves logistic regression on all images at once: deterministic; 'sgd' takes batches, as papers do.
+             * @default lbfgs
+             * @enum {string}
+             */
+            solver: "lbfgs" | "sgd";
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -2697,8 +2886,30 @@ export interface components {
             items: components["schemas"]["ResultOut"][];
         };
         /**
+         * RocCurve
+         * @description True against false positive rate, both ascending from 0 to 1, of one class against the rest; 100 points at most.
+         */
+        RocCurve: {
+            /** Fpr */
+            fpr: number[];
+            /** Name */
+            name: string;
+            /** Tpr */
+            tpr: number[];
+        };
+        /**
          * Score
-         * @description Quality on one split. ``accuracy_low`` and ``accuracy_high``: 95 % Wilson interval. ``auc``: ROC-AUC, two classes only.
+         * @description Quality on one split of ``n`` images; what this split cannot tell, or an older version did not measure, is None.
+         *
+         *     Attributes:
+         *         accuracy_low, accuracy_high: 95 % Wilson interval.
+         *         balanced_accuracy: Mean recall of the classes that occur in the split.
+         *         macro_f1: Mean F1 of the classes that occur in the split or among the answers.
+         *         auc: ROC-AUC of the second of two classes; of more classes the mean of each against the rest.
+         *         auc_low, auc_high: 95 % interval, percentiles of a bootstrap over images.
+         *         average_precision: Of the second of two classes; of more classes the mean of each against the rest.
+         *         log_loss: Mean negative log-likelihood of the labels, in nats.
+         *         ece: Expected calibration error over the bins of ``SplitDetails.reliability``, in [0, 1].
          */
         Score: {
             /** Accuracy */
@@ -2709,6 +2920,20 @@ export interface components {
             accuracy_low: number;
             /** Auc */
             auc: number | null;
+            /** Auc High */
+            auc_high: number | null;
+            /** Auc Low */
+            auc_low: number | null;
+            /** Average Precision */
+            average_precision: number | null;
+            /** Balanced Accuracy */
+            balanced_accuracy: number | null;
+            /** Ece */
+            ece: number | null;
+            /** Log Loss */
+            log_loss: number | null;
+            /** Macro F1 */
+            macro_f1: number | null;
             /** N */
             n: number;
             /**
@@ -2839,6 +3064,25 @@ export interface components {
             max_upload_bytes: number;
             /** Published */
             published: components["schemas"]["PublishedOut"][];
+        };
+        /**
+         * SplitDetails
+         * @description What stands behind a split's score. ``confusion[truth][answer]`` counts images; two classes have one ROC curve.
+         */
+        SplitDetails: {
+            /** Confusion */
+            confusion: number[][];
+            /** Per Class */
+            per_class: components["schemas"]["ClassScore"][];
+            /** Reliability */
+            reliability: components["schemas"]["Bin"][];
+            /** Roc */
+            roc: components["schemas"]["RocCurve"][];
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "val" | "test";
         };
         /**
          * State
@@ -2974,6 +3218,15 @@ export interface components {
         /**
          * TransferResult
          * @description Outcome of a transfer: choices made on validation, the test split read once.
+         *
+         *     Attributes:
+         *         chance: Test accuracy of always answering the class that is commonest in training.
+         *         chosen: What was chosen on the split ``chosen_on``.
+         *         details: What stands behind the scores, a split each.
+         *         labels_used: Labelled training images that were learned from.
+         *         images_seen: The same, times the passes over them.
+         *         curve: Epoch by epoch, where there were epochs.
+         *         versions: What did the work, by name.
          */
         TransferResult: {
             /** Chance */
@@ -2983,10 +3236,32 @@ export interface components {
                 [key: string]: number;
             };
             /**
+             * Chosen On
+             * @default val
+             * @constant
+             */
+            chosen_on: "val";
+            /**
+             * Curve
+             * @default []
+             */
+            curve: components["schemas"]["EpochScore"][];
+            /**
+             * Details
+             * @default []
+             */
+            details: components["schemas"]["SplitDetails"][];
+            /** Device */
+            device: string | null;
+            /** Images Seen */
+            images_seen: number | null;
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "transfer";
+            /** Labels Used */
+            labels_used: number | null;
             /** Scores */
             scores: components["schemas"]["Score"][];
             /** Seconds */
@@ -2996,6 +3271,13 @@ export interface components {
              * @enum {string}
              */
             strategy: "knn" | "linear_probe" | "fine_tune";
+            /**
+             * Versions
+             * @default {}
+             */
+            versions: {
+                [key: string]: string;
+            };
         };
         /** TransferSchemas */
         TransferSchemas: {

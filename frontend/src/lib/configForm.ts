@@ -17,6 +17,8 @@ export interface PropertySchema {
   unit?: string;
   source?: string;
   basic?: boolean;
+  /** A value that may be left out: its schema, and that of null. */
+  anyOf?: PropertySchema[];
 }
 
 export interface ConfigSchema {
@@ -39,6 +41,8 @@ export interface Field {
   minimum: number | null;
   exclusiveMinimum: number | null;
   maximum: number | null;
+  /** Empty text stands for null, where that is allowed. */
+  optional: boolean;
   initial: string;
 }
 
@@ -79,7 +83,8 @@ function nestedGroup(name: string, inner: ConfigSchema, initial: Json | undefine
   return { path: name, title: labelOf(name), why: inner.description ?? '', fields };
 }
 
-function fieldOf(name: string, prefix: string, schema: PropertySchema, initial: Json | undefined): Field {
+function fieldOf(name: string, prefix: string, outer: PropertySchema, initial: Json | undefined): Field {
+  const schema = { ...outer, ...outer.anyOf?.find(({ type }) => type !== 'null') };
   return {
     path: prefix + name,
     label: labelOf(name),
@@ -92,6 +97,7 @@ function fieldOf(name: string, prefix: string, schema: PropertySchema, initial: 
     minimum: schema.minimum ?? null,
     exclusiveMinimum: schema.exclusiveMinimum ?? null,
     maximum: schema.maximum ?? null,
+    optional: outer.anyOf !== undefined,
     initial: initial === undefined || initial === null ? '' : String(initial),
   };
 }
@@ -128,6 +134,7 @@ export function initialValues(groups: readonly Group[]): Values {
 export function problemWith(field: Field, text: string): string | null {
   if (field.kind === 'choice' || field.kind === 'switch')
     return field.options.includes(text) ? null : `Choose one of ${field.options.join(', ')}.`;
+  if (field.optional && text.trim() === '') return null;
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) return `Enter a number${rangeText(field)}.`;
   if (field.kind === 'integer' && !Number.isInteger(value)) return `Enter a whole number${rangeText(field)}.`;
@@ -171,6 +178,7 @@ export function toConfig(groups: readonly Group[], values: Values): Record<strin
 }
 
 function typed(field: Field, text: string): Json {
+  if (field.optional && text.trim() === '') return null;
   if (field.kind === 'switch') return text === 'true';
   return field.kind === 'choice' ? text : Number(text);
 }

@@ -6,6 +6,7 @@ import { location } from '../../src/state/location.svelte';
 import { datasets } from '../../src/state/shelf.svelte';
 import { dataset } from '../fixtures/dataset';
 import { FakeLab } from '../fixtures/lab';
+import { scoreOf } from '../fixtures/score';
 
 const result: ResultOut = {
   id: '01r',
@@ -16,7 +17,7 @@ const result: ResultOut = {
   dataset_id: '01gone',
   dataset_name: 'Beetles',
   strategy: 'knn',
-  scores: [{ split: 'test', n: 60, accuracy: 0.8, accuracy_low: 0.7, accuracy_high: 0.9, auc: null }],
+  scores: [scoreOf('test', 60, 0.8, 0.7, 0.9)],
   chance: 0.1,
   chosen: { k: 20 },
   seconds: 1,

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { ResultOut } from '../../src/api/types';
 import ResultsTable from '../../src/components/ResultsTable.svelte';
 import ScoreBars from '../../src/components/ScoreBars.svelte';
+import { scoreOf } from '../fixtures/score';
 
 const result: ResultOut = {
   id: 'r1',
@@ -17,9 +18,7 @@ const result: ResultOut = {
   chosen: {},
   seconds: 4.2,
   created_at: 0,
-  scores: [
-    { split: 'test', n: 2000, accuracy: 0.41234, accuracy_low: 0.391, accuracy_high: 0.434, auc: null },
-  ],
+  scores: [scoreOf('test', 2000, 0.41234, 0.391, 0.434)],
 };
 
 it('draws the interval around the bar, and chance beside it', () => {

@@ -91,6 +91,17 @@ describe('what was typed', () => {
     const values = fromConfig(pretrain, { epochs: 7, encoder: { stem: 'small' }, unknown: 1 });
     expect([values['epochs'], values['encoder.stem'], values['encoder.width']]).toEqual(['7', 'small', '32']);
   });
+
+  it('may be nothing where a value may be left out, which is null', () => {
+    const field = fieldsOf(fineTune).find(({ path }) => path === 'labels.shots') as Field;
+    expect([field.kind, field.minimum, field.initial]).toEqual(['integer', 1, '']);
+    expect([problemWith(field, ' '), problemWith(field, '5')]).toEqual([null, null]);
+    expect(problemWith(field, '0')).toMatch('out of range');
+    const shots = (text: string) =>
+      toConfig(fineTune, { ...initialValues(fineTune), 'labels.shots': text })['labels'];
+    expect(shots('')).toMatchObject({ shots: null });
+    expect(shots('5')).toMatchObject({ shots: 5 });
+  });
 });
 
 describe('complaints of the server', () => {

@@ -1,16 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { ResultOut, Score, Strategy } from '../../src/api/types';
 import { axisTop, byStrategy, leading, overlap } from '../../src/lib/scores';
+import { scoreOf } from '../fixtures/score';
 
 function score(split: Score['split'], accuracy: number): Score {
-  return {
-    split,
-    n: 500,
-    accuracy,
-    accuracy_low: accuracy - 0.04,
-    accuracy_high: accuracy + 0.04,
-    auc: null,
-  };
+  return scoreOf(split, 500, accuracy, accuracy - 0.04, accuracy + 0.04);
 }
 function result(strategy: Strategy, scores: Score[]): ResultOut {
   return { strategy, scores, chance: 0.1 } as ResultOut;
