@@ -37,6 +37,7 @@ from simclr.options import build, configured
 from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS, pretrain_preset
 from simclr.runs import Run
 from simclr.terminal import console, watching
+from simclr.variant_commands import fewer_labels, split
 from simclr.view_commands import DatasetArgument, ImageSize, Preset, preview, shortcuts
 
 STRATEGIES: dict[str, type[KnnConfig | LinearProbeConfig | FineTuneConfig]] = {
@@ -150,6 +151,8 @@ def report(
         out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+app.command()(split)
+app.command()(fewer_labels)
 app.command()(preview)
 app.command()(shortcuts)
 

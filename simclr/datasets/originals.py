@@ -66,11 +66,16 @@ class Keeper:
 
 def write_originals(originals: Originals, folder: Path) -> None:
     """Store them beside a set."""
-    try:
-        os.link(originals.path, folder / BYTES)
-    except OSError:
-        shutil.copyfile(originals.path, folder / BYTES)
+    share_file(originals.path, folder / BYTES)
     np.save(folder / INDEX, originals.index, allow_pickle=False)
+
+
+def share_file(source: Path, target: Path) -> None:
+    """Give a file that never changes a second name; a copy, where the file system knows no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def read_original(folder: Path, position: int) -> bytes | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from simclr.datasets.origin import ORIGIN, Origin
-from simclr.datasets.originals import Originals, write_originals
+from simclr.datasets.originals import BYTES, INDEX, Originals, share_file, write_originals
 from simclr.runs import write_json, writing
 
 Split = Literal["train", "val", "test"]
@@ -28,12 +28,25 @@ LABELS = "labels.npy"
 SPLIT_CODES = "splits.npy"
 FACTORS = "factors.npz"
 INFO = "dataset.json"
+# What a variant has in common with the set that it is made of.
+OF_IMAGES = (IMAGES, FACTORS, ORIGIN, BYTES, INDEX)
+
+
+class MadeOf(BaseModel):
+    """Of which set a variant was made, by the name it had and its content, and how, in words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    content_hash: str
+    how: str
 
 
 class DatasetInfo(BaseModel):
     """What is known of a set without reading its images.
 
     ``counts[split][class]`` counts labelled images; ``notes`` are sentences on what the import did, such as splits it made.
+    ``made_of`` is None for what was imported.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +61,7 @@ class DatasetInfo(BaseModel):
     counts: dict[Split, list[int]]
     factors: list[str]
     notes: list[str]
+    made_of: MadeOf | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class Dataset:
         factors: Generative factors by name, each of shape (N,), where the set has them; integers name a kind, floats a measure.
         origin: What an import saw of the originals; of a stored set, ``origin.read_origin`` reads it.
         originals: Larger originals that an import kept; of a stored set, ``originals.read_original`` reads them.
+        made_of: Of a variant, of which set it was made.
     """
 
     images: NDArray[np.uint8]
@@ -73,6 +88,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     origin: Origin | None = None
     originals: Originals | None = None
+    made_of: MadeOf | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -93,19 +109,35 @@ class Dataset:
         return np.flatnonzero(mask)
 
 
-def write_dataset(dataset: Dataset, folder: Path) -> DatasetInfo:
+def write_dataset(dataset: Dataset, folder: Path, same_images: Path | None = None) -> DatasetInfo:
     """Write ``dataset`` into ``folder`` (made if absent), ``dataset.json`` last, and return its description.
+
+    ``same_images`` is the folder of a stored set with the very same images, whose files are shared instead of written.
 
     Raises:
         ValueError: shapes, dtypes or labels do not fit together; the message names the array.
     """
     _check(dataset)
-    arrays: dict[str, NDArray[np.generic]] = {
-        IMAGES: dataset.images, LABELS: dataset.labels, SPLIT_CODES: dataset.splits,
-    }  # fmt: skip
-    for name, array in arrays.items():
-        with writing(folder / name) as temporary:
-            np.save(temporary, array, allow_pickle=False)
+    for name, array in ((LABELS, dataset.labels), (SPLIT_CODES, dataset.splits)):
+        _write_array(array, folder / name)
+    if same_images is None:
+        _write_images(dataset, folder)
+    else:
+        for name in OF_IMAGES:
+            if (same_images / name).exists():
+                share_file(same_images / name, folder / name)
+    info = describe(dataset)
+    write_json(folder / INFO, info)
+    return info
+
+
+def _write_array(array: NDArray[np.generic], path: Path) -> None:
+    with writing(path) as temporary:
+        np.save(temporary, array, allow_pickle=False)
+
+
+def _write_images(dataset: Dataset, folder: Path) -> None:
+    _write_array(dataset.images, folder / IMAGES)
     if dataset.factors:
         with writing(folder / FACTORS) as temporary:
             # NumPy's stub takes the keywords for allow_pickle as well.
@@ -114,9 +146,6 @@ def write_dataset(dataset: Dataset, folder: Path) -> DatasetInfo:
         write_json(folder / ORIGIN, dataset.origin)
     if dataset.originals is not None:
         write_originals(dataset.originals, folder)
-    info = describe(dataset)
-    write_json(folder / INFO, info)
-    return info
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -138,6 +167,7 @@ def open_dataset(folder: Path) -> Dataset:
         source=info.source,
         factors=factors,
         notes=tuple(info.notes),
+        made_of=info.made_of,
     )
 
 
@@ -171,6 +201,7 @@ def describe(dataset: Dataset) -> DatasetInfo:
         },
         factors=sorted(dataset.factors),
         notes=list(dataset.notes),
+        made_of=dataset.made_of,
     )
 
 

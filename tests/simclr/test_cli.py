@@ -147,6 +147,15 @@ def test_an_npz_file_is_imported_once_and_opened_from_its_folder(simclr, tmp_pat
         assert simclr("transfer", source, "--encoder", "pixels", "--strategy", "knn").code == 0
 
 
+def test_a_set_is_made_of_another_one_with_other_splits_and_of_that_one_with_fewer_labels(
+    simclr, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    anew = simclr("split", "digits", "--out", tmp_path / "anew", "--train", "0.5", "--val", "0.2", "--test", "0.3")
+    assert "of digits: labelled images divided anew, 50 % train, 20 % val, 30 % test" in anew.out
+    few = simclr("fewer-labels", tmp_path / "anew", "--out", tmp_path / "few", "--shots", "10")
+    assert "labelled images: 100 train, 360 val, 539 test; 1,797 images in all" in few.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -170,6 +179,9 @@ def test_an_npz_file_is_imported_once_and_opened_from_its_folder(simclr, tmp_pat
         (["search", "FOLDER", "--dataset", "STORED"], "give either --index or --image"),
         (["preview", "STORED", "--out", "FOLDER"], "Is a directory"),
         (["paint"], "No such command 'paint'"),
+        (["split", "STORED", "--out", "new", "--train", "0.5"], "test (0.2) add up to 0.8: make it 1"),
+        (["split", "STORED", "--out", "FOLDER"], "exists already: choose another folder"),
+        (["fewer-labels", "STORED", "--out", "new", "--shots", "99"], "but shots is 99: choose"),
     ],
 )
 def test_a_mistake_ends_in_one_line_and_exit_code_2(  # type: ignore[no-untyped-def]

@@ -1193,6 +1193,7 @@ export interface components {
             id: string;
             /** Image Size */
             image_size: number;
+            made_of?: components["schemas"]["MadeOf"] | null;
             /** N */
             n: number;
             /** Name */
@@ -2222,6 +2223,18 @@ export interface components {
             message: string;
             /** Seq */
             seq: number;
+        };
+        /**
+         * MadeOf
+         * @description Of which set a variant was made, by the name it had and its content, and how, in words.
+         */
+        MadeOf: {
+            /** Content Hash */
+            content_hash: string;
+            /** How */
+            how: string;
+            /** Name */
+            name: string;
         };
         /**
          * OptimConfig
