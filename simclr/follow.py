@@ -17,7 +17,8 @@ from simclr.embed import encode_images
 from simclr.encoders import ImageFacts, normalise
 from simclr.events import Emit, Evaluation, Log
 from simclr.geometry import alignment, contrastive_ranks, effective_rank, feature_std, uniformity
-from simclr.metrics import accuracy, knn_scores
+from simclr.knn import knn_scores
+from simclr.metrics import accuracy
 from simclr.randomness import stream
 from simclr.training import Watch
 

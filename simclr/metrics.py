@@ -1,85 +1,112 @@
-"""Measures of features and of predictions."""
+"""Figures of predictions against labels; scikit-learn's where it has them. Free of torch.
 
-import math
+``probabilities`` are float, shape (N, classes), rows sum to 1; ``labels`` are int64, shape (N,), in [0, classes).
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
-from simclr.index import precision_at_k
+from simclr.results import Bin, RocCurve
 
-__all__ = ["accuracy", "knn_scores", "precision_at_k", "roc_auc", "wilson_interval"]
+Probabilities = NDArray[np.float32]
+Labels = NDArray[np.int64]
 
-# Two-sided 95 % quantile of the normal distribution.
-Z_95 = 1.959963984540054
-# Queries compared at a time: 1,024 × 50,000 similarities are 200 MB.
-QUERY_CHUNK = 1024
+# Source: Guo et al. 2017, arXiv:1706.04599, who use 15.
+BINS = 15
+# Points of a split's ROC curves, all classes together, and of each at least and at most.
+ROC_POINTS, ROC_LEAST, ROC_MOST = 2000, 20, 100
 
 
-def knn_scores(bank: Tensor, labels: Tensor, queries: Tensor, *, classes: int, k: int, temperature: float) -> Tensor:
-    """Share of the vote that each class gets among a query's nearest neighbours by cosine similarity.
+def accuracy(probabilities: Probabilities, labels: Labels) -> float:
+    """Share of rows whose largest entry, the first of equals, is at the label."""
+    return float((probabilities.argmax(axis=1) == labels).mean())
 
-    Args:
-        bank: Labelled features, float, shape (N, D); normalised here.
-        labels: Their classes, int64, shape (N,), in [0, ``classes``).
-        queries: Features to classify, float, shape (M, D); normalised here.
-        classes: How many classes there are.
-        k: Neighbours that vote; at most N are used.
-        temperature: A neighbour of similarity s has exp(s / temperature) votes.
 
-    Returns:
-        float32, shape (M, classes), rows sum to 1.
+def one_against_rest(probabilities: Probabilities, labels: Labels) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """The classes that a ranking of these images can be judged for, each with whether an image is of it.
 
-    Raises:
-        ValueError: ``bank`` is empty or its dimensions differ from ``queries``'.
-
-    Source: Wu et al. 2018, arXiv:1805.01978, sec. 3.4.
+    Of two classes that is the second, since the first's figures are the same; a class that no image or every image has is
+    left out.
     """
-    if len(bank) == 0 or bank.shape[1:] != queries.shape[1:]:
-        raise ValueError(f"a bank of shape {tuple(bank.shape)} cannot classify queries of {tuple(queries.shape)}")
-    bank = functional.normalize(bank.float(), dim=1)
-    queries = functional.normalize(queries.float(), dim=1)
-    scores = torch.zeros(len(queries), classes, device=queries.device)
-    for start in range(0, len(queries), QUERY_CHUNK):
-        rows = slice(start, start + QUERY_CHUNK)
-        similarity, nearest = (queries[rows] @ bank.T).topk(min(k, len(bank)), dim=1)
-        # A softmax is the vote divided by its sum, without overflow at low temperatures.
-        scores[rows].scatter_add_(1, labels[nearest], (similarity / temperature).softmax(dim=1))
-    return scores
+    classes = range(1, 2) if probabilities.shape[1] == 2 else range(probabilities.shape[1])
+    for number in classes:
+        truth = labels == number
+        if truth.any() and not truth.all():
+            yield number, truth
 
 
-def accuracy(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Share of rows of ``scores``, (N, classes), whose largest entry, the first of equals, is at the label."""
-    return float((scores.argmax(axis=1) == labels).mean())
+def roc_auc(probabilities: Probabilities, labels: Labels) -> float | None:
+    """Area under the ROC curve of the second of two classes; of more classes the mean of each against the rest.
 
-
-def wilson_interval(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share of ``hits`` among ``n``, sensible also near 0 and 1 and for few images.
-
-    Raises:
-        ValueError: ``n`` is below 1 or ``hits`` is not in [0, n].
-
-    Source: Wilson 1927, J. Am. Stat. Assoc. 22, 209-212.
+    None where only one class occurs.
     """
-    if n < 1 or not 0 <= hits <= n:
-        raise ValueError(f"{hits} of {n} is no share")
-    share, z2 = hits / n, Z_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def roc_auc(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> float | None:
-    """Area under the ROC curve of two classes; None for more classes, or where only one of the two occurs.
-
-    Args:
-        scores: Shape (N, classes); the second column's share ranks the images.
-        labels: int64, shape (N,).
-    """
-    if scores.shape[1] != 2 or len(np.unique(labels)) != 2:
-        return None
     from sklearn.metrics import roc_auc_score
 
-    return float(roc_auc_score(labels, scores[:, 1]))
+    areas = [
+        roc_auc_score(truth, probabilities[:, number]) for number, truth in one_against_rest(probabilities, labels)
+    ]
+    return float(np.mean(areas)) if areas else None
+
+
+def average_precision(probabilities: Probabilities, labels: Labels) -> float | None:
+    """Area under precision over recall, stepwise, of the same classes as ``roc_auc``."""
+    from sklearn.metrics import average_precision_score
+
+    areas = [
+        average_precision_score(truth, probabilities[:, number])
+        for number, truth in one_against_rest(probabilities, labels)
+    ]
+    return float(np.mean(areas)) if areas else None
+
+
+def log_loss(probabilities: Probabilities, labels: Labels) -> float:
+    """Mean of -ln(probability of the label), in nats; probabilities below float32's epsilon count as that."""
+    said = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(said.clip(np.finfo(np.float32).eps, 1)).mean())
+
+
+def reliability(probabilities: Probabilities, labels: Labels) -> list[Bin]:
+    """How often answers are right among those of like confidence: 15 bins of equal width; one holds its upper end."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    is_right = probabilities.argmax(axis=1) == labels
+    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    n = np.bincount(place, minlength=BINS)
+    sums = [np.bincount(place, weights=values, minlength=BINS) for values in (confidence, is_right)]
+    return [
+        Bin(
+            low=number / BINS,
+            high=(number + 1) / BINS,
+            n=int(n[number]),
+            confidence=float(sums[0][number] / n[number]) if n[number] else None,
+            accuracy=float(sums[1][number] / n[number]) if n[number] else None,
+        )
+        for number in range(BINS)
+    ]
+
+
+def calibration_error(bins: list[Bin]) -> float:
+    """Mean distance of confidence and accuracy over ``reliability``'s bins, by images: the ECE. In [0, 1].
+
+    Source: Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599, eq. 5.
+    """
+    gaps = [b.n * abs(b.confidence - b.accuracy) for b in bins if b.confidence is not None and b.accuracy is not None]
+    return sum(gaps) / max(1, sum(b.n for b in bins))
+
+
+def roc_curves(probabilities: Probabilities, labels: Labels, names: tuple[str, ...]) -> list[RocCurve]:
+    """The curve of every class that ``roc_auc`` is made of, in at most 100 points, fewer where there are many classes."""
+    from sklearn.metrics import roc_curve
+
+    points = int(np.clip(ROC_POINTS // len(names), ROC_LEAST, ROC_MOST))
+    curves = []
+    for number, truth in one_against_rest(probabilities, labels):
+        fpr, tpr, _ = roc_curve(truth, probabilities[:, number])
+        # Evenly along the curve, whose ends are always among them.
+        wanted = np.linspace(0, 2, points)
+        kept = np.unique(np.searchsorted(fpr + tpr, wanted).clip(max=len(fpr) - 1))
+        curves.append(
+            RocCurve(name=names[number], fpr=np.round(fpr[kept], 4).tolist(), tpr=np.round(tpr[kept], 4).tolist())
+        )
+    return curves

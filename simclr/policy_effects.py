@@ -10,7 +10,7 @@ from simclr.augment import draw_views
 from simclr.config import AugmentConfig
 from simclr.encoders import ImageFacts
 from simclr.hardness import features_of
-from simclr.metrics import Z_95
+from simclr.intervals import Z_95
 from simclr.policy_parts import alone, parts_on
 from simclr.presets import STILL
 from simclr.probe import LogisticRegression, Standard

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from simclr.augment import draw_views
 from simclr.config import AugmentConfig
-from simclr.metrics import wilson_interval
+from simclr.intervals import wilson_interval
 from simclr.views.colours import LUMA
 
 COLOUR_BINS, THUMBNAIL, ORIENTATIONS = 16, 4, 12

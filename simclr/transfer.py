@@ -18,11 +18,14 @@ from simclr.embed import EncodingProgress, encode_images
 from simclr.encoders import Encoder, EncoderFile, load_encoder
 from simclr.events import Emit, Log, Progress, ShouldStop, Stopped, ignore, never
 from simclr.fine_tune import fine_tune, probabilities
-from simclr.metrics import accuracy, knn_scores, roc_auc, wilson_interval
+from simclr.knn import knn_scores
+from simclr.metrics import accuracy
+from simclr.predictions import HeldOut, Predictions, write_predictions
 from simclr.probe import LinearModel, LogisticRegression, Standard
-from simclr.results import Score, TransferResult
+from simclr.results import TransferResult
 from simclr.resume import Cadence, Keeper, Saved, read_training
 from simclr.runs import Run, made_by, sha256_of
+from simclr.score_sheet import score_sheet
 
 # Strengths of the probe's L2 penalty on standardised features, strongest first, so that each solution starts the next.
 L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
@@ -94,15 +97,21 @@ def transfer(
         case FineTuneConfig():
             facts |= {"device": device.name, **made_by()}
             classify, chosen = _fine_tune(config, subject, Keeper(run, config, facts, emit, cadence), saved)
-    scores = [_score(split, classify(split), _labels(dataset, split)) for split in ("val", "test")]
+    splits: tuple[HeldOut, ...] = ("val", "test")
+    predicted = {split: _predictions(classify, dataset, split) for split in splits}
+    sheets = [score_sheet(split, p.probabilities, p.labels, dataset.classes) for split, p in predicted.items()]
     if should_stop():
         raise Stopped("stopped on request before the result was written")
+    write_predictions(run.predictions, predicted)
     result = TransferResult(
         strategy=config.strategy,
-        scores=scores,
+        scores=[score for score, _ in sheets],
         chance=_chance(dataset),
         seconds=time.monotonic() - began,
         chosen=chosen,
+        details=[details for _, details in sheets],
+        device=device.name,
+        versions=made_by(),
     )
     run.finish(result)
     return result
@@ -200,17 +209,9 @@ def _features(subject: Subject) -> dict[Split, Tensor]:
     return dict(zip(splits, parts, strict=True))
 
 
-def _score(split: Split, scores: NDArray[np.float32], labels: NDArray[np.int64]) -> Score:
-    hits = int((scores.argmax(axis=1) == labels).sum())
-    low, high = wilson_interval(hits, len(labels))
-    return Score(
-        split="test" if split == "test" else "val",
-        n=len(labels),
-        accuracy=hits / len(labels),
-        accuracy_low=low,
-        accuracy_high=high,
-        auc=roc_auc(scores, labels),
-    )
+def _predictions(classify: Classifier, dataset: Dataset, split: HeldOut) -> Predictions:
+    indices = dataset.indices(split, labelled=True)
+    return Predictions(indices, dataset.labels[indices], classify(split))
 
 
 def _labels(dataset: Dataset, split: Split) -> NDArray[np.int64]:

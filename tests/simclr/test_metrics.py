@@ -1,73 +1,110 @@
-import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
-from sklearn.neighbors import KNeighborsClassifier
+from numpy.typing import NDArray
+from sklearn import metrics as reference
+from torchmetrics.classification import MulticlassCalibrationError
 
-from simclr.metrics import accuracy, knn_scores, roc_auc, wilson_interval
+from simclr.metrics import accuracy, roc_auc
+from simclr.score_sheet import score_sheet
 
-
-@pytest.mark.parametrize("temperature", [0.07, 0.5])
-def test_knn_is_scikit_learns_with_the_papers_weights(temperature: float) -> None:
-    random = np.random.default_rng(0)
-    bank, queries = random.normal(size=(300, 8)), random.normal(size=(2000, 8))
-    labels = random.integers(0, 4, 300)
-    # scikit-learn's cosine distance is 1 - similarity.
-    reference = KNeighborsClassifier(
-        20, metric="cosine", algorithm="brute", weights=lambda distance: np.exp((1 - distance) / temperature)
-    ).fit(bank, labels)
-    scores = knn_scores(
-        torch.from_numpy(bank), torch.from_numpy(labels), torch.from_numpy(queries), classes=4, k=20,
-        temperature=temperature,
-    ).numpy()  # fmt: skip
-    np.testing.assert_allclose(scores, reference.predict_proba(queries), atol=1e-5)
+Answers = tuple[NDArray[np.float32], NDArray[np.int64]]
+NAMES = ("a", "b", "c", "d")
 
 
-def test_knn_by_hand_with_a_temperature_so_low_that_votes_overflow() -> None:
-    bank = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
-    scores = knn_scores(bank, torch.tensor([0, 1, 1]), torch.tensor([[5.0, 0.0]]), classes=3, k=2, temperature=0.2)
-    nearest, second = math.exp(1 / 0.2), math.exp(0.8 / 0.2)
-    assert scores[0].tolist() == pytest.approx([nearest / (nearest + second), second / (nearest + second), 0])
-    low = knn_scores(bank, torch.tensor([0, 1, 1]), torch.tensor([[5.0, 0.0]]), classes=3, k=3, temperature=0.001)
-    assert low[0].tolist() == pytest.approx([1, 0, 0])
+def answers(classes: int, n: int = 300, *, occurring: int | None = None) -> Answers:
+    """Answers somewhat better than chance, on labels of which only the first ``occurring`` classes occur."""
+    random = np.random.default_rng(classes)
+    labels = random.integers(0, occurring or classes, n)
+    logits = random.normal(size=(n, classes))
+    logits[np.arange(n), labels] += 1
+    # To a tenth, so that many are equal.
+    weights = np.exp(np.round(logits, 1))
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), labels
 
 
-def test_knn_uses_all_images_when_there_are_fewer_than_k() -> None:
-    scores = knn_scores(torch.eye(2), torch.tensor([0, 1]), torch.eye(2), classes=2, k=50, temperature=0.1)
-    assert scores.argmax(dim=1).tolist() == [0, 1]
+@pytest.mark.parametrize("classes", [2, 4])
+def test_figures_are_scikit_learns_and_torchmetrics(classes: int) -> None:
+    probabilities, labels = answers(classes)
+    answered = probabilities.argmax(axis=1)
+    score, details = score_sheet("val", probabilities, labels, NAMES[:classes])
+    one_hot = np.eye(classes)[labels]
+    columns = slice(1, 2) if classes == 2 else slice(None)
+    expected = {
+        "accuracy": reference.accuracy_score(labels, answered),
+        "balanced_accuracy": reference.balanced_accuracy_score(labels, answered),
+        "macro_f1": reference.f1_score(labels, answered, average="macro"),
+        "auc": reference.roc_auc_score(one_hot[:, columns], probabilities[:, columns], average="macro"),
+        "average_precision": reference.average_precision_score(one_hot[:, columns], probabilities[:, columns]),
+        "log_loss": reference.log_loss(labels, probabilities),
+        "ece": float(MulticlassCalibrationError(classes, n_bins=15)(torch.tensor(probabilities), torch.tensor(labels))),
+    }
+    assert {name: getattr(score, name) for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert details.confusion == reference.confusion_matrix(labels, answered).tolist()
+    for number, each in enumerate(details.per_class):
+        truth, said = labels == number, answered == number
+        assert (each.name, each.n) == (NAMES[number], truth.sum())
+        assert (each.precision, each.recall, each.f1, each.auc) == pytest.approx(
+            (
+                reference.precision_score(truth, said),
+                reference.recall_score(truth, said),
+                reference.f1_score(truth, said),
+                reference.roc_auc_score(truth, probabilities[:, number]),
+            )
+        )
 
 
-def test_knn_refuses_an_empty_bank_and_other_dimensions() -> None:
-    for bank in (torch.zeros(0, 4), torch.zeros(3, 5)):
-        with pytest.raises(ValueError, match="cannot classify queries"):
-            knn_scores(bank, torch.zeros(len(bank)).long(), torch.zeros(2, 4), classes=2, k=1, temperature=0.1)
+def test_a_class_that_a_split_lacks_is_left_out_of_means_and_told_as_unknown() -> None:
+    probabilities, labels = answers(4, occurring=3)
+    probabilities[:, 3] = 0
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        score, details = score_sheet("test", probabilities, labels, NAMES)
+    present = [each for each in details.per_class if each.n]
+    assert score.balanced_accuracy == pytest.approx(
+        np.mean([each.recall for each in present if each.recall is not None])
+    )
+    assert score.auc == pytest.approx(np.mean([each.auc for each in present if each.auc is not None]))
+    missing = details.per_class[3]
+    assert (missing.precision, missing.recall, missing.f1, missing.auc) == (None, None, None, None)
+    assert [curve.name for curve in details.roc] == ["a", "b", "c"]
 
 
-@given(n=st.integers(1, 2000), data=st.data())
-def test_the_interval_is_scipys_wilson_interval(n: int, data: st.DataObject) -> None:
-    hits = data.draw(st.integers(0, n))
-    reference = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    assert wilson_interval(hits, n) == pytest.approx((reference.low, reference.high), abs=1e-9)
+def test_one_class_alone_has_no_curve_and_no_area() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8]], np.float32)
+    score, details = score_sheet("test", probabilities, np.zeros(2, np.int64), ("a", "b"))
+    assert (score.accuracy, score.auc, score.auc_low, score.average_precision) == (0.5, None, None, None)
+    assert details.roc == []
 
 
-def test_a_share_of_nothing_has_no_interval() -> None:
-    for hits, n in ((0, 0), (3, 2), (-1, 5)):
-        with pytest.raises(ValueError, match="is no share"):
-            wilson_interval(hits, n)
+def test_certainty_that_was_wrong_costs_a_finite_loss() -> None:
+    score, _ = score_sheet("test", np.eye(2, dtype=np.float32), np.array([0, 0]), ("a", "b"))
+    assert score.log_loss == pytest.approx(-np.log(np.finfo(np.float32).eps) / 2, abs=1e-3)
 
 
-def test_auc_is_scikit_learns_for_two_classes_and_absent_otherwise() -> None:
-    random = np.random.default_rng(0)
-    scores = random.uniform(size=(100, 2)).astype(np.float32)
-    labels = random.integers(0, 2, 100)
-    assert roc_auc(scores, labels) == roc_auc_score(labels, scores[:, 1])
-    assert roc_auc(scores, np.zeros(100, np.int64)) is None
-    assert roc_auc(random.uniform(size=(100, 3)).astype(np.float32), labels) is None
+def test_reliability_by_hand() -> None:
+    # 0.6 = 9/15 is the upper end of a bin and belongs to it.
+    probabilities = np.array([[0.4, 0.6], [0.6, 0.4], [1.0, 0.0], [0.05, 0.95]], np.float64).astype(np.float32)
+    probabilities[0] = [6 / 15, 9 / 15]
+    score, details = score_sheet("val", probabilities, np.array([1, 1, 0, 1]), ("a", "b"))
+    filled = [(each.n, each.accuracy) for each in details.reliability if each.n]
+    assert sum(n for n, _ in filled) == 4
+    assert filled[-1] == (2, 1.0)
+    assert score.ece == pytest.approx((2 * 0.1 + 2 * 0.025) / 4, abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [5, 5000])
+def test_a_thinned_roc_curve_is_the_whole_one_to_a_hundredth(n: int) -> None:
+    probabilities, labels = answers(2, n)
+    _, details = score_sheet("val", probabilities, labels, ("a", "b"))
+    (curve,) = details.roc
+    assert curve.name == "b"
+    assert len(curve.fpr) <= 100
+    assert (curve.fpr[0], curve.tpr[0], curve.fpr[-1], curve.tpr[-1]) == (0, 0, 1, 1)
+    assert reference.auc(curve.fpr, curve.tpr) == pytest.approx(roc_auc(probabilities, labels), abs=0.01)
 
 
 def test_accuracy_counts_the_first_of_equal_scores() -> None:

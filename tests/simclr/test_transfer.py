@@ -10,7 +10,7 @@ from simclr.datasets import Dataset
 from simclr.embed import encode_images
 from simclr.encoders import image_facts, load_encoder, pixels_encoder, untrained_encoder
 from simclr.events import Stopped, never
-from simclr.metrics import wilson_interval
+from simclr.intervals import wilson_interval
 from simclr.results import TransferResult
 from simclr.runs import Run, sha256_of
 from simclr.transfer import transfer
