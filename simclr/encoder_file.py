@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from simclr.config import EncoderConfig
+from simclr.config import EncoderConfig, PretrainConfig
 from simclr.datasets.store import Dataset
 from simclr.runs import writing
 
@@ -41,18 +41,42 @@ class ImageFacts(BaseModel):
         return self
 
 
+class Projection(BaseModel):
+    """Shape of the projection head that lies beside an encoder: linear layers, hidden width, dimensions of z, batch norm."""
+
+    model_config = ConfigDict(frozen=True)
+
+    layers: int = Field(ge=1)
+    width: int = Field(ge=1)
+    dim: int = Field(ge=1)
+    norm: bool
+
+
 class EncoderFile(ImageFacts):
-    """An encoder's description; ``architecture`` is None for raw pixels, which have no network."""
+    """An encoder's description; ``architecture`` is None for raw pixels, ``projection`` where there is no head beside it."""
 
     origin: Origin
     architecture: EncoderConfig | None
     feature_dim: int = Field(ge=1)
+    projection: Projection | None = None
 
     @model_validator(mode="after")
     def _networks_have_an_architecture(self) -> Self:
         if (self.architecture is None) != (self.origin == "pixels"):
             raise ValueError("exactly the raw pixels come without an architecture")
         return self
+
+
+def projection_of(config: PretrainConfig) -> Projection | None:
+    """The projection head of a pretraining; None where h itself was compared."""
+    if config.projection_layers == 0:
+        return None
+    return Projection(
+        layers=config.projection_layers,
+        width=config.projection_width,
+        dim=config.projection_dim,
+        norm=config.projection_norm,
+    )
 
 
 def image_facts(dataset: Dataset) -> ImageFacts:

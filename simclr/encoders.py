@@ -26,6 +26,7 @@ __all__ = [
     "feature_dim",
     "image_facts",
     "load_encoder",
+    "load_head",
     "load_into",
     "normalise",
     "pixels_encoder",
@@ -36,6 +37,8 @@ __all__ = [
     "untrained_encoder",
 ]
 
+# What the names of a projection head's weights begin with.
+HEAD = "projection."
 # ITU-R 601-2, as in augment.py.
 LUMA = (0.2989, 0.587, 0.114)
 
@@ -97,10 +100,16 @@ def seeded(config: EncoderConfig, channels: int, seed: int) -> Encoder:
         return build_encoder(config, channels)
 
 
-def save_encoder(path: Path, encoder: nn.Module, file: EncoderFile) -> None:
-    """Write weights and description to ``path``, which appears complete or not at all."""
+def save_encoder(path: Path, encoder: nn.Module, file: EncoderFile, head: nn.Module | None = None) -> None:
+    """Write weights and description to ``path``, which appears complete or not at all.
+
+    ``head`` is the projection head that ``file.projection`` describes, where it does.
+    """
+    states = encoder.state_dict()
+    if head is not None and file.projection is not None:
+        states |= {HEAD + name: tensor for name, tensor in head.state_dict().items()}
     # safetensors refuses channels_last tensors, and tensors on an accelerator are copied to the CPU.
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in states.items()}
     # Writing to a full disk, safetensors raises what is no OSError.
     content = save(weights, metadata=header(file))
     with writing(path, len(content)) as temporary:
@@ -122,10 +131,29 @@ def load_encoder(path: Path) -> tuple[nn.Module, EncoderFile]:
             f"{path} says {file.feature_dim} feature dimensions, but its architecture has {encoder.feature_dim}"
         )
     try:
-        encoder.load_state_dict(_renamed(load_file(path), file.architecture), strict=True)
+        weights = {name: tensor for name, tensor in load_file(path).items() if not name.startswith(HEAD)}
+        encoder.load_state_dict(_renamed(weights, file.architecture), strict=True)
     except (RuntimeError, ValueError, SafetensorError) as error:
         raise ValueError(f"the weights in {path} do not fit the architecture it names: {error}") from error
     return encoder.eval(), file
+
+
+def load_head(path: Path, file: EncoderFile) -> nn.Module | None:
+    """Read the projection head beside an encoder onto the CPU, in evaluation mode; None where there is none.
+
+    Raises:
+        ValueError: its weights do not fit what ``file``, the file's description, says of it.
+    """
+    shape = file.projection
+    if shape is None:
+        return None
+    head = ProjectionHead(file.feature_dim, shape.layers, shape.width, shape.dim, shape.norm)
+    try:
+        weights = {n.removeprefix(HEAD): tensor for n, tensor in load_file(path).items() if n.startswith(HEAD)}
+        head.load_state_dict(weights, strict=True)
+    except (RuntimeError, ValueError, SafetensorError) as error:
+        raise ValueError(f"the projection head in {path} does not fit its description: {error}") from error
+    return head.eval()
 
 
 def load_into(encoder: Encoder, path: Path) -> None:

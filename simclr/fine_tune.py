@@ -6,77 +6,58 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from simclr.augment import draw_views
 from simclr.config import FineTuneConfig
-from simclr.datasets.store import Dataset
-from simclr.device import Device
+from simclr.datasets.store import Dataset, Split
 from simclr.embed import encode_images
-from simclr.encoders import Encoder, ImageFacts, adapt
-from simclr.events import Emit, Log, ShouldStop
+from simclr.encoders import Encoder, ImageFacts, adapt, seeded
+from simclr.events import Log
+from simclr.fine_tuned import FineTuned
 from simclr.loop import Part, Training, fit
 from simclr.memory import naming_what_fits
 from simclr.metrics import accuracy
-from simclr.optim import adamw, schedule, warmup_cosine
+from simclr.optim import schedule, warmup_cosine
 from simclr.randomness import stream
+from simclr.results import EpochScore
 from simclr.resume import Keeper, Saved, State
+from simclr.subject import Learned, Subject
 from simclr.training import Batches, ImagePool, Watch
 
 
-class FineTuned(nn.Module):
-    """Encoder and linear layer: normalised images, (N, C, S, S), to logits, (N, classes)."""
+def fine_tune(config: FineTuneConfig, subject: Subject, keeper: Keeper, saved: Saved | None = None) -> Learned:
+    """Train a copy of the encoder, or of its architecture, and a classifier; the encoder itself is left as it was.
 
-    def __init__(self, encoder: Encoder, classes: int, seed: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.classifier = nn.Linear(encoder.feature_dim, classes)
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.encoder(images))
-        return logits
-
-
-def fine_tune(
-    config: FineTuneConfig,
-    encoder: Encoder,
-    facts: ImageFacts,
-    dataset: Dataset,
-    device: Device,
-    emit: Emit,
-    should_stop: ShouldStop,
-    keeper: Keeper,
-    saved: Saved | None = None,
-) -> tuple[FineTuned, int]:
-    """Train a copy of ``encoder`` and a classifier on the labelled training images; ``encoder`` itself is left as it was.
-
-    With ``saved``, which must belong to this config, encoder and set, the training goes on from there.
-
-    Returns:
-        The model of the epoch with the highest validation accuracy, the earliest of equals, and that epoch, from 1.
+    The epoch with the highest validation accuracy is kept, the earliest of equals. With ``saved``, which must belong to this
+    config, encoder and set, the training goes on from there.
 
     Raises:
-        ValueError: the batch is larger than the labelled training split, or the loss became NaN.
+        ValueError: the encoder is raw pixels or has too few stages, the batch is larger than the labelled training split, or
+            the loss became NaN.
         OutOfMemory: which batch size fits.
-        Stopped: ``should_stop`` said so; a checkpoint of this very step was written.
+        Stopped: asked to stop; a checkpoint of this very step was written.
         OSError: a checkpoint could not be written.
     """
-    train = dataset.indices("train", labelled=True)
-    batches = Batches(train, config.batch_size, stream(config.seed, "order"))
-    classes = len(dataset.classes)
-    watch = Watch(batches, config.epochs, emit, should_stop, chance=math.log(classes))
-    model = FineTuned(copy.deepcopy(encoder), classes, config.seed).to(memory_format=torch.channels_last)
-    module = FineTuning(config, model, facts, dataset, batches, watch, device, keeper)
-    model.to(device.device)
-    with naming_what_fits(module.try_step, config.batch_size):
-        fit(module, device, saved=saved)
+    labelled = subject.labelled
+    model = FineTuned(_start(config, subject), len(labelled.dataset.classes), config)
+    batches = Batches(labelled.indices["train"], _batch_size(config, subject), stream(config.seed, "order"))
+    chance = math.log(len(labelled.dataset.classes))
+    watch = Watch(batches, config.epochs, subject.emit, subject.should_stop, chance=chance)
+    module = FineTuning(config, model.to(memory_format=torch.channels_last), subject, batches, watch, keeper)
+    model.to(subject.device.device)
+    with naming_what_fits(module.try_step, batches.batch_size):
+        fit(module, subject.device, saved=saved)
     model.load_state_dict(module.best)
-    return model, module.best_epoch
+    model.to(subject.device.device)
+
+    def classify(split: Split) -> NDArray[np.float32]:
+        return probabilities(model, subject.file, labelled.dataset, labelled.indices[split])
+
+    return Learned(classify, {"epoch": module.best_epoch}, watch.step * batches.batch_size, module.curve)
 
 
 def probabilities(
@@ -87,6 +68,27 @@ def probabilities(
     return scores
 
 
+def _start(config: FineTuneConfig, subject: Subject) -> Encoder:
+    encoder = subject.encoder
+    if not isinstance(encoder, Encoder):
+        raise ValueError(
+            "raw pixels have no weights to fine-tune: choose knn or linear_probe, or a pretrained or untrained encoder"
+        )
+    if config.start == "scratch":
+        return seeded(encoder.config, encoder.channels, config.seed)
+    return copy.deepcopy(encoder)
+
+
+def _batch_size(config: FineTuneConfig, subject: Subject) -> int:
+    """The config's, or all images where thinning left fewer: one config shall serve every share of the labels."""
+    n = len(subject.labelled.indices["train"])
+    is_thinned = config.labels.fraction is not None or config.labels.shots is not None
+    if not is_thinned or config.batch_size <= n:
+        return config.batch_size
+    subject.emit(Log(message=f"batch_size is {config.batch_size}, but {n} labels are left: all are one batch."))
+    return n
+
+
 class FineTuning(Training):
     """Cross entropy on one view of every labelled image; batches are indices of images."""
 
@@ -94,20 +96,24 @@ class FineTuning(Training):
         self,
         config: FineTuneConfig,
         model: FineTuned,
-        facts: ImageFacts,
-        dataset: Dataset,
+        subject: Subject,
         batches: Batches,
         watch: Watch,
-        device: Device,
         keeper: Keeper,
     ) -> None:
+        device = subject.device
         super().__init__(batches, watch, stream(config.seed, "views", device.device), keeper)
         self.config = config
         self.work = device
         self.model = model
-        self.facts = facts
-        self.dataset = dataset
-        self.pool = ImagePool(dataset.images, device.device)
+        self.facts = subject.file
+        self.labelled = subject.labelled
+        self.dataset = subject.labelled.dataset
+        self.class_weights: Tensor | None = None
+        if config.class_weights:
+            self.class_weights = torch.from_numpy(subject.labelled.class_weights()).to(device.device)
+        self.pool = ImagePool(self.dataset.images, device.device)
+        self.curve: list[EpochScore] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch = 0
         self.best_accuracy = -1.0
@@ -121,7 +127,7 @@ class FineTuning(Training):
         """Cross entropy of a view of every image, uint8 (N, C, S, S), on the labels (N,)."""
         pixels = adapt(draw_views(images, self.config.augment, self.views), self.facts)
         logits = self.model(pixels.contiguous(memory_format=torch.channels_last))
-        return functional.cross_entropy(logits.float(), labels.to(logits.device))
+        return functional.cross_entropy(logits.float(), labels.to(logits.device), self.class_weights)
 
     def try_step(self, batch: int) -> None:
         """All but the optimiser's part of a step with the first ``batch`` images of the set, all of one class."""
@@ -132,7 +138,7 @@ class FineTuning(Training):
         self.model.zero_grad()
 
     def build_optimizer(self) -> Optimizer:
-        return adamw(self.model, self.config.learning_rate, self.config.weight_decay)
+        return self.model.optimizer(self.config)
 
     def build_scheduler(self, done: int) -> LRScheduler:
         return schedule(self.optimizer, 0, self.watch.steps, done=done)
@@ -143,23 +149,35 @@ class FineTuning(Training):
     def end_epoch(self, epoch: int) -> None:
         if epoch == 0:
             return
-        chosen = self.dataset.indices("val", labelled=True)
+        chosen = self.labelled.indices["val"]
         with self.watch.aside():
             reached = accuracy(probabilities(self.model, self.facts, self.dataset, chosen), self.dataset.labels[chosen])
+        loss = self.watch.loss
+        self.curve.append(EpochScore(epoch=epoch, loss=loss if math.isfinite(loss) else None, val_accuracy=reached))
         self.watch.emit(Log(message=f"Epoch {epoch} of {self.config.epochs}: validation accuracy {reached:.3f}."))
         if reached > self.best_accuracy:
             self.best_accuracy, self.best_epoch = reached, epoch
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        if self.is_over(epoch):
+            waited = f"{self.config.patience} epochs" if self.config.patience > 1 else "an epoch"
+            self.watch.emit(Log(message=f"Stopped early, after {waited} without a better validation accuracy."))
+
+    def is_over(self, epoch: int) -> bool:
+        return 0 < self.config.patience <= epoch - self.best_epoch and self.best_epoch > 0
 
     def parts(self) -> dict[str, Part]:
         return {"model": self.model}
 
     def found(self) -> State:
-        return {"best": self.best, "best_epoch": self.best_epoch, "best_accuracy": self.best_accuracy}
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "best_accuracy": self.best_accuracy,
+            "curve": [each.model_dump() for each in self.curve],
+        }
 
     def find(self, found: State) -> None:
         self.best = dict(found["best"])
         self.best_epoch, self.best_accuracy = int(found["best_epoch"]), float(found["best_accuracy"])
-        if self.ended_epoch > 0:
-            # A loaded encoder keeps its batch norm's statistics during the first epoch, after which all of it trains.
-            self.model.train()
+        # Checkpoints of 0.1.0 have none.
+        self.curve = [EpochScore.model_validate(each) for each in found.get("curve", [])]

@@ -80,6 +80,10 @@ class Training(pl.LightningModule, ABC):
     def after_step(self) -> None:
         """For what follows the weights at every step."""
 
+    def is_over(self, epoch: int) -> bool:  # noqa: ARG002
+        """Whether the training ends with ``epoch``, before its last step."""
+        return False
+
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
         return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": self.scheduler, "interval": "step"}}
 
@@ -92,7 +96,10 @@ class Training(pl.LightningModule, ABC):
         self.knn_accuracy = None
         self.watch.stepped(outputs["loss"], self.rate(self.watch.step))
         self._end_epoch_once()
-        is_last = self.watch.step == self.watch.steps
+        has_ended = self._has_ended
+        if has_ended:
+            self.trainer.should_stop = True
+        is_last = self.watch.step == self.watch.steps or has_ended
         if is_last or self.keeper.is_due(at_epoch_end=self._is_at_epoch_end):
             self.keep()
 
@@ -165,6 +172,10 @@ class Training(pl.LightningModule, ABC):
     def _is_at_epoch_end(self) -> bool:
         return self.watch.step % self.watch.steps_per_epoch == 0
 
+    @property
+    def _has_ended(self) -> bool:
+        return self._is_at_epoch_end and self.is_over(self.watch.epoch)
+
     def _end_epoch_once(self) -> None:
         if self._is_at_epoch_end and self.ended_epoch < self.watch.epoch:
             self.knn_accuracy = self.end_epoch(self.watch.epoch)
@@ -192,7 +203,7 @@ def fit(training: Training, device: Device, gradient_clip: float = 0.0, saved: S
             barebones=True,
         )
         try:
-            if len(training.course):
+            if len(training.course) and not training.is_over(training.ended_epoch):
                 trainer.fit(training, train_dataloaders=training.course)
             else:
                 training.on_train_start()

@@ -13,6 +13,7 @@ from simclr.augment import apply_parameters, draw_parameters
 from simclr.config import PretrainConfig
 from simclr.datasets.store import Dataset, content_hash
 from simclr.device import Device, choose_device
+from simclr.encoder_file import projection_of
 from simclr.encoders import (
     Encoder,
     EncoderFile,
@@ -101,7 +102,8 @@ def pretrain(
             fit(module, device, config.optim.gradient_clip, saved)
     except Diverged as error:
         raise Diverged(f"{error}. {_keep_last_good(run, module, images)}") from error
-    save_encoder(run.encoder, module.result, _description(config, images, module))
+    described = _description(config, images, module).model_copy(update={"projection": projection_of(config)})
+    save_encoder(run.encoder, module.result, described, module.network.head)
     result = PretrainResult(
         epochs=config.epochs,
         steps=watch.steps,

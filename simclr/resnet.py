@@ -71,10 +71,14 @@ class Encoder(nn.Module):
         stemmed: Tensor = self.maxpool(functional.relu(self.bn1(self.conv1(images)), inplace=True))
         return stemmed
 
+    def stages(self) -> list[nn.Module]:
+        """Residual stages, the first one first."""
+        return [self.get_submodule(f"layer{number}") for number in range(1, len(STAGES[self.config.architecture]) + 1)]
+
     def forward(self, images: Tensor) -> Tensor:
         x = self.stem(images)
-        for number in range(1, len(STAGES[self.config.architecture]) + 1):
-            x = self.get_submodule(f"layer{number}")(x)
+        for stage in self.stages():
+            x = stage(x)
         return x.mean(dim=(2, 3))
 
 

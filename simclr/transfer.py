@@ -1,48 +1,28 @@
 """What an encoder is worth on labels: k-NN, a linear probe or fine-tuning, chosen on validation, test split read once."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel
-from torch import Tensor, nn
 
 from simclr.config import FineTuneConfig, KnnConfig, LinearProbeConfig
-from simclr.datasets.store import Dataset, Split, content_hash
-from simclr.device import Device, choose_device
-from simclr.embed import EncodingProgress, encode_images
-from simclr.encoders import Encoder, EncoderFile, load_encoder
-from simclr.events import Emit, Log, Progress, ShouldStop, Stopped, ignore, never
-from simclr.fine_tune import fine_tune, probabilities
-from simclr.knn import knn_scores
-from simclr.metrics import accuracy
+from simclr.datasets.store import Dataset, content_hash
+from simclr.device import choose_device
+from simclr.encoders import EncoderFile, load_encoder, load_head
+from simclr.events import Emit, Log, ShouldStop, Stopped, ignore, never
+from simclr.feature_cache import FeatureCache
+from simclr.fine_tune import fine_tune
+from simclr.frozen import knn, linear_probe
+from simclr.labelled import Labelled
 from simclr.predictions import HeldOut, Predictions, write_predictions
-from simclr.probe import LinearModel, LogisticRegression, Standard
 from simclr.results import TransferResult
 from simclr.resume import Cadence, Keeper, Saved, read_training
 from simclr.runs import Run, made_by, sha256_of
 from simclr.score_sheet import score_sheet
+from simclr.subject import Classifier, Learned, Subject
 
-# Strengths of the probe's L2 penalty on standardised features, strongest first, so that each solution starts the next.
-L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
-
-# Gives the scores, (N, classes), of a split's labelled images; asked for the test split once, at the end.
-Classifier = Callable[[Split], NDArray[np.float32]]
-
-
-class Subject(NamedTuple):
-    """An encoder on its device, what it expects, the labelled set it is tried on, and whom to tell."""
-
-    encoder: nn.Module
-    file: EncoderFile
-    dataset: Dataset
-    device: Device
-    emit: Emit
-    should_stop: ShouldStop
+SPLITS: tuple[HeldOut, ...] = ("val", "test")
 
 
 def transfer(
@@ -55,10 +35,9 @@ def transfer(
     *,
     resume: Path | None = None,
     cadence: Cadence = Cadence(),
+    cache: FeatureCache | None = None,
 ) -> TransferResult:
     """Classify the images of ``dataset`` with what the encoder has learned, and score validation and test.
-
-    ``chance`` in the result is the test accuracy of always answering the class that is commonest in training.
 
     Args:
         config: Which strategy, and its choices.
@@ -69,36 +48,44 @@ def transfer(
         should_stop: Asked before every step.
         resume: A checkpoint of a fine-tuning to go on from, as in ``pretrain``; the other strategies leave none.
         cadence: When a fine-tuning writes checkpoints into ``run``.
+        cache: Where features of frozen encoders are kept between transfers.
 
     Raises:
-        ValueError: the encoder cannot be loaded or, being raw pixels, fine-tuned; a split has no labelled images; a class
-            has no training image; ``resume`` does not fit; or the loss became NaN.
+        ValueError: the encoder cannot be loaded, or has not what the config asks for; a split has no labelled images; a class
+            has no training image, or fewer than shots; ``resume`` does not fit; or the loss became NaN.
         OutOfMemory: which batch size of a fine-tuning fits.
         Stopped: ``should_stop`` said so; no result was written.
         OSError: the disk is full; earlier checkpoints are whole.
     """
     model, file = load_encoder(encoder)
-    _check_labels(dataset)
+    labelled = Labelled.of(dataset, config.labels)
     device = choose_device()
     began = time.monotonic()
-    facts = {"kind": "transfer", "dataset": content_hash(dataset), "encoder": sha256_of(encoder)}
+    hashes = {"dataset": content_hash(dataset), "encoder": sha256_of(encoder)}
+    facts = {"kind": "transfer", **hashes}
     saved = _saved(config, resume, facts)
     if saved is not None:
         facts["resumed"] = sha256_of(saved.path)
     run.begin(config, **facts)
-    emit(Log(message=device.reason))
-    model = model.to(device.device).to(memory_format=torch.channels_last)
-    subject = Subject(model, file, dataset, device, emit, should_stop)
-    match config:
-        case KnnConfig():
-            classify, chosen = _knn(config, subject)
-        case LinearProbeConfig():
-            classify, chosen = _linear_probe(config, subject)
-        case FineTuneConfig():
-            facts |= {"device": device.name, **made_by()}
-            classify, chosen = _fine_tune(config, subject, Keeper(run, config, facts, emit, cadence), saved)
-    splits: tuple[HeldOut, ...] = ("val", "test")
-    predicted = {split: _predictions(classify, dataset, split) for split in splits}
+    for sentence in (device.reason, *_adapted(dataset, file), *labelled.notes()):
+        emit(Log(message=sentence))
+    head = load_head(encoder, file)
+    subject = Subject(
+        model.to(device.device).to(memory_format=torch.channels_last),
+        file,
+        head.to(device.device) if head is not None else None,
+        labelled,
+        device,
+        hashes["dataset"],
+        hashes["encoder"],
+        cache,
+        emit,
+        should_stop,
+    )
+    versions = made_by()
+    keeper = Keeper(run, config, facts | {"device": device.name, **versions}, emit, cadence)
+    learned = _learn(config, subject, keeper, saved)
+    predicted = {split: _predictions(learned.classify, labelled, split) for split in SPLITS}
     sheets = [score_sheet(split, p.probabilities, p.labels, dataset.classes) for split, p in predicted.items()]
     if should_stop():
         raise Stopped("stopped on request before the result was written")
@@ -106,64 +93,30 @@ def transfer(
     result = TransferResult(
         strategy=config.strategy,
         scores=[score for score, _ in sheets],
-        chance=_chance(dataset),
+        chance=labelled.chance,
         seconds=time.monotonic() - began,
-        chosen=chosen,
+        chosen=learned.chosen,
         details=[details for _, details in sheets],
+        labels_used=len(labelled.indices["train"]),
+        images_seen=learned.images_seen,
+        curve=learned.curve,
         device=device.name,
-        versions=made_by(),
+        versions=versions,
     )
     run.finish(result)
     return result
 
 
-def _knn(config: KnnConfig, subject: Subject) -> tuple[Classifier, dict[str, float]]:
-    features = _features(subject)
-    labels = torch.from_numpy(_labels(subject.dataset, "train"))
-
-    def classify(split: Split) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = knn_scores(
-            features["train"],
-            labels,
-            features[split],
-            classes=len(subject.dataset.classes),
-            k=config.k,
-            temperature=config.temperature,
-        ).numpy()
-        return scores
-
-    return classify, {}
-
-
-def _linear_probe(config: LinearProbeConfig, subject: Subject) -> tuple[Classifier, dict[str, float]]:
-    """Logistic regression for every L2 strength; the best on validation is kept, the strongest of equals."""
-    features = _features(subject)
-    standard = Standard.of(features["train"])
-    features = {split: standard(values) for split, values in features.items()}
-    problem = LogisticRegression(
-        features["train"], torch.from_numpy(_labels(subject.dataset, "train")), len(subject.dataset.classes)
-    )
-
-    def stop_when_asked() -> None:
-        if subject.should_stop():
-            raise Stopped("stopped on request while the probe was being solved")
-
-    best, best_l2, best_accuracy = None, 0.0, -1.0
-    model: LinearModel | None = None
-    for step, l2 in enumerate(L2_GRID, start=1):
-        model = problem.fit(l2, config.max_iterations, model, stop_when_asked)
-        reached = accuracy(model.probabilities(features["val"]), _labels(subject.dataset, "val"))
-        short = "" if model.iterations < config.max_iterations else "; not converged, raise max_iterations"
-        subject.emit(
-            Log(message=f"L2 {l2:g}: validation accuracy {reached:.3f} after {model.iterations} steps{short}.")
-        )
-        subject.emit(Progress(step=step, steps=len(L2_GRID)))
-        if reached > best_accuracy:
-            best, best_l2, best_accuracy = model, l2, reached
-    if best is None:
-        raise ValueError("the probe has no strengths to choose from")
-    chosen = best
-    return lambda split: chosen.probabilities(features[split]), {"l2": best_l2, "iterations": chosen.iterations}
+def _learn(
+    config: KnnConfig | LinearProbeConfig | FineTuneConfig, subject: Subject, keeper: Keeper, saved: Saved | None
+) -> Learned:
+    match config:
+        case KnnConfig():
+            return knn(config, subject)
+        case LinearProbeConfig():
+            return linear_probe(config, subject)
+        case FineTuneConfig():
+            return fine_tune(config, subject, keeper, saved)
 
 
 def _saved(config: BaseModel, resume: Path | None, facts: dict[str, str]) -> Saved | None:
@@ -176,68 +129,18 @@ def _saved(config: BaseModel, resume: Path | None, facts: dict[str, str]) -> Sav
     return saved
 
 
-def _fine_tune(
-    config: FineTuneConfig, subject: Subject, keeper: Keeper, saved: Saved | None
-) -> tuple[Classifier, dict[str, float]]:
-    if not isinstance(subject.encoder, Encoder):
-        raise ValueError(
-            "raw pixels have no weights to fine-tune: choose knn or linear_probe, or a pretrained or untrained encoder"
-        )
-    model, epoch = fine_tune(
-        config, subject.encoder, subject.file, subject.dataset, subject.device, subject.emit, subject.should_stop,
-        keeper, saved,
-    )  # fmt: skip
-    model.to(subject.device.device)
-
-    def classify(split: Split) -> NDArray[np.float32]:
-        return probabilities(model, subject.file, subject.dataset, subject.dataset.indices(split, labelled=True))
-
-    return classify, {"epoch": epoch}
+def _adapted(dataset: Dataset, file: EncoderFile) -> list[str]:
+    """A sentence on how images are made to fit the encoder, where they do not."""
+    has, wants = (dataset.image_size, dataset.channels), (file.image_size, file.channels)
+    if has == wants:
+        return []
+    steps = []
+    if has[1] != wants[1]:
+        steps.append("repeated in three channels" if wants[1] == 3 else "turned to grey")
+    if has[0] != wants[0]:
+        steps.append(f"{'enlarged' if wants[0] > has[0] else 'reduced'} to {wants[0]} px")
+    return [f"The encoder expects other images: those of {has[0]} px are {' and '.join(steps)} for it."]
 
 
-def _features(subject: Subject) -> dict[Split, Tensor]:
-    """Features of every split's labelled images, encoded once; the encoder stays as it is."""
-    dataset = subject.dataset
-    splits: tuple[Split, ...] = ("train", "val", "test")
-    indices = [dataset.indices(split, labelled=True) for split in splits]
-    images = dataset.images[np.concatenate(indices)]
-    progress = EncodingProgress(len(images), subject.emit, subject.should_stop)
-    features = encode_images(subject.encoder, subject.file, images, on_batch=progress)
-    if not bool(features.isfinite().all()):
-        raise ValueError("the encoder gives features that are not finite: pretrain it again")
-    parts = features.split([len(part) for part in indices])  # type: ignore[no-untyped-call]
-    return dict(zip(splits, parts, strict=True))
-
-
-def _predictions(classify: Classifier, dataset: Dataset, split: HeldOut) -> Predictions:
-    indices = dataset.indices(split, labelled=True)
-    return Predictions(indices, dataset.labels[indices], classify(split))
-
-
-def _labels(dataset: Dataset, split: Split) -> NDArray[np.int64]:
-    return dataset.labels[dataset.indices(split, labelled=True)]
-
-
-def _chance(dataset: Dataset) -> float:
-    commonest = np.bincount(_labels(dataset, "train")).argmax()
-    return float((_labels(dataset, "test") == commonest).mean())
-
-
-def _check_labels(dataset: Dataset) -> None:
-    if len(dataset.classes) < 2:
-        raise ValueError(
-            f"the set has {len(dataset.classes)} classes, but a transfer needs two: "
-            "import images in class folders, or with labels"
-        )
-    for split in ("train", "val", "test"):
-        if len(dataset.indices(split, labelled=True)) == 0:
-            raise ValueError(
-                f"the {split} split has no labelled images: add some, or import the set without {split} images "
-                "so that a split is made"
-            )
-    counts = np.bincount(_labels(dataset, "train"), minlength=len(dataset.classes))
-    missing = [name for name, count in zip(dataset.classes, counts, strict=True) if count == 0]
-    if missing:
-        raise ValueError(
-            f"no training image is of class {', '.join(missing)}: add some to train, or leave the class out of val and test"
-        )
+def _predictions(classify: Classifier, labelled: Labelled, split: HeldOut) -> Predictions:
+    return Predictions(labelled.indices[split], labelled.labels(split), classify(split))

@@ -32,8 +32,28 @@ def test_the_solution_is_scikit_learns(
     strength = l2 if classes > 2 else l2 / 2
     reference = Reference(C=1 / (len(labels) * strength), max_iter=10000, tol=1e-8)
     theirs = reference.fit(features.double().numpy(), labels.numpy()).predict_proba(features.double().numpy())
+    assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() > 0.99
     # Probabilities to half a percent; single precision and the solver's tolerance leave less at moderate strengths.
     np.testing.assert_allclose(ours, theirs, atol=5e-3)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_coefficients_are_scikit_learns(weighted: bool) -> None:
+    features, labels = problem()
+    rare = labels != 2
+    rare[::4] = True
+    features, labels = features[rare], labels[rare]
+    counts = torch.bincount(labels)
+    weights = (len(labels) / (3 * counts)).float().numpy() if weighted else None
+    model = LogisticRegression(features, labels, 3, weights).fit(0.1, 2000)
+    reference = Reference(
+        C=1 / (len(labels) * 0.1), max_iter=10000, tol=1e-8, class_weight="balanced" if weighted else None
+    ).fit(features.double().numpy(), labels.numpy())
+    np.testing.assert_allclose(model.weight.T, reference.coef_, atol=2e-3)
+    # Adding the same to all classes' biases changes nothing.
+    np.testing.assert_allclose(
+        model.bias - model.bias.mean(), reference.intercept_ - reference.intercept_.mean(), atol=2e-3
+    )
 
 
 def test_the_preconditioned_problem_needs_tens_of_steps() -> None:

@@ -83,6 +83,20 @@ def test_encoding_leaves_weights_and_statistics_bit_for_bit_also_in_training_mod
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    "config", [KnnConfig(), LinearProbeConfig(), LinearProbeConfig(solver="sgd", epochs=2)], ids=["knn", "lbfgs", "sgd"]
+)
+def test_a_frozen_encoder_is_bit_for_bit_what_it_was(
+    config: Config, encoder: Path, stripes: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, file = load_encoder(encoder)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    monkeypatch.setattr("simclr.transfer.load_encoder", lambda _path: (model, file))
+    transfer(config, encoder, stripes, Run(tmp_path / "run"), lambda _event: None, never)
+    assert not any(module.training for module in model.modules())
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
 def test_raw_pixels_can_be_probed_but_not_fine_tuned(pixels: Path, stripes: Dataset, tmp_path: Path) -> None:
     for config in (KnnConfig(), LinearProbeConfig()):
         result = transfer(config, pixels, stripes, Run(tmp_path / config.strategy), lambda _event: None, never)
