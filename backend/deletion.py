@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import Catalogue
 from backend.catalogue.models import BankRow, DatasetRow, DryRunRow, EncoderRow, JobRow, ResultRow
+from backend.jobs.features import forget_features
 from backend.jobs.states import Kind, State
 
 NOTES = "deleting"
@@ -81,6 +82,7 @@ def delete_files(folder: Path, key: str) -> None:
     place = (folder / key).resolve()
     if place == folder.resolve() or not place.is_relative_to(folder.resolve()):
         return
+    forget_features(folder, place)
     shutil.rmtree(place, ignore_errors=True)
     _note(folder, key).unlink(missing_ok=True)
 

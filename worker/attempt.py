@@ -57,6 +57,7 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
     """
     # The runner has loaded these before; naming them here keeps its first lines, and tests of them, free of torch.
     from simclr.embed import embed
+    from simclr.feature_cache import FeatureCache
     from simclr.pretrain import pretrain
     from simclr.resume import Cadence
     from simclr.transfer import transfer
@@ -70,7 +71,10 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
         case Kind.TRANSFER:
             strategy = transfer_config.validate_python(order.config)
             encoder = _encoder_of(order)
-            return transfer(strategy, encoder, dataset, run, emit, should_stop, resume=order.resume, cadence=cadence)
+            cache = FeatureCache(order.features) if order.features is not None else None
+            return transfer(
+                strategy, encoder, dataset, run, emit, should_stop, resume=order.resume, cadence=cadence, cache=cache
+            )
         case Kind.EMBED:
             return embed(EmbedConfig.model_validate(order.config), _encoder_of(order), dataset, run, emit, should_stop)
         case Kind.IMPORT:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from backend.catalogue.engine import Catalogue
 from backend.jobs import store
+from backend.jobs.features import features_folder
 from backend.jobs.imports import MADE, remove, upload_path
 from backend.jobs.outcomes import Artefact, Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import in_use, run_key
@@ -243,6 +244,7 @@ class Attempt:
             run=self._run.path,
             resume=resume,
             upload=upload_path(self._data_folder, self._claim.job_id) if is_import else None,
+            features=features_folder(self._data_folder),
             checkpoint_epoch_s=self._timing.checkpoint_epoch_s,
             checkpoint_most_s=self._timing.checkpoint_most_s,
             lease_s=self._timing.lease_s,

@@ -18,6 +18,7 @@ from backend.catalogue.engine import Catalogue, open_catalogue
 from backend.catalogue.models import EventRow, JobRow, WorkerRow
 from backend.catalogue.upgrade import upgrade
 from backend.jobs import dry_runs, store
+from backend.jobs.features import features_folder
 from backend.jobs.imports import upload_path
 from backend.jobs.queue import Bell, make_app
 from backend.jobs.states import Kind, State
@@ -163,6 +164,7 @@ class TestAWorkerAtWork:
         assert bank is not None
         assert np.load(lab.settings.data_folder / bank.key).shape == (96, bank.feature_dim)
         assert {result["strategy"] for result in found} == {"knn", "linear_probe"}
+        assert list(features_folder(lab.settings.data_folder).iterdir())
 
     def test_starts_training_within_seconds_of_the_submission_and_imports_meanwhile(
         self, lab: Lab, worker: subprocess.Popen[bytes]
