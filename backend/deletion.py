@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import Catalogue
 from backend.catalogue.models import BankRow, DatasetRow, DryRunRow, EncoderRow, JobRow, ResultRow
 from backend.jobs.features import forget_features
+from backend.jobs.imports import variants_in_the_making
 from backend.jobs.states import Kind, State
 
 NOTES = "deleting"
@@ -54,7 +55,8 @@ def uses_of(session: Session, dataset_id: str) -> Uses:
     ended = [state for state in State if state.is_terminal]
     # An import did not work with the images: it made them.
     worked = (JobRow.dataset_id == dataset_id, JobRow.kind != Kind.IMPORT)
-    unfinished = select(JobRow).where(*worked, JobRow.state.not_in(ended))
+    needed_by = or_(and_(*worked), variants_in_the_making(dataset_id))
+    unfinished = select(JobRow).where(needed_by, JobRow.state.not_in(ended))
     encoders = select(EncoderRow).where(EncoderRow.dataset_id == dataset_id)
     jobs = select(func.count()).where(*worked, JobRow.state.in_(ended))
     return Uses(

@@ -3,6 +3,7 @@
 Nothing here holds torch or a device, so imports go on beside a training. Strangers' bytes are read in the child alone.
 """
 
+import logging
 import queue
 import threading
 import time
@@ -19,15 +20,20 @@ from simclr.datasets.errors import DatasetError
 from simclr.datasets.folders import folder_below
 from simclr.datasets.importer import import_in_child
 from simclr.datasets.limits import LIMITS, Limits
+from simclr.datasets.reporter import ReportFailed, report_in_child
 from simclr.datasets.sources import SOURCES, Source
 from simclr.datasets.store import DatasetInfo
-from simclr.events import Log, Progress, Stopped
+from simclr.datasets.variants import LabelsVariant, SplitsVariant, write_variant
+from simclr.events import Log, Progress, ShouldStop, Stopped
 from simclr.results import ImportResult
 from worker.protocol import Exit, Exited, Finished, Message, Order, Refused
 
 TELL_S = 0.1
 CRASHED = 1
 Reads = Callable[..., DatasetInfo]
+Reports = Callable[[Path, ShouldStop], None]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,10 @@ class Importer:
     device_name: str | None = None
     is_alive = True
 
-    def __init__(self, sources: Sources, reads: Reads = import_in_child) -> None:
+    def __init__(self, sources: Sources, reads: Reads = import_in_child, reports: Reports = report_in_child) -> None:
         self._sources = sources
         self._reads = reads
+        self._reports = reports
         self._work: _Work | None = None
 
     def wait_ready(self, timeout_s: float) -> bool:  # noqa: ARG002
@@ -70,7 +77,7 @@ class Importer:
 
     def run(self, order: Order) -> None:
         """Start an import; the one before must have exited."""
-        self._work = _Work(order, self._sources, self._reads)
+        self._work = _Work(order, self._sources, self._reads, self._reports)
         self._work.start()
 
     def next_message(self, timeout_s: float) -> Message | None:
@@ -100,12 +107,13 @@ class Importer:
 class _Work:
     """One import in its thread."""
 
-    def __init__(self, order: Order, sources: Sources, reads: Reads) -> None:
+    def __init__(self, order: Order, sources: Sources, reads: Reads, reports: Reports) -> None:
         self.asked_to_stop = threading.Event()
         self.last_words = ""
         self._order = order
         self._sources = sources
         self._reads = reads
+        self._reports = reports
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._do, name="import", daemon=True)
 
@@ -142,17 +150,40 @@ class _Work:
     def _perform(self) -> ImportResult:
         began = time.monotonic()
         asked = ImportOrder.model_validate(self._order.config)
-        source, format_ = self._found(asked)
         made = self._order.run / MADE
         made.parent.mkdir(parents=True, exist_ok=True)
-        info = self._reads(
-            source, made, format_, asked.image_size, self._sources.most_s, fit=asked.fit, originals_px=asked.originals_px,
-            limits=self._sources.limits, progress=_Pace(self._inbox.put, "image"), should_stop=self.asked_to_stop.is_set,
-        )  # fmt: skip
+        info = self._read(asked, made) if asked.variant is None else self._vary(asked, asked.variant, made)
+        self._report(made)
         return ImportResult(
             n=info.n, classes=len(info.classes), image_size=info.image_size, channels=info.channels,
             seconds=time.monotonic() - began,
         )  # fmt: skip
+
+    def _read(self, asked: ImportOrder, made: Path) -> DatasetInfo:
+        source, format_ = self._found(asked)
+        return self._reads(
+            source, made, format_, asked.image_size, self._sources.most_s, fit=asked.fit, originals_px=asked.originals_px,
+            limits=self._sources.limits, progress=_Pace(self._inbox.put, "image"), should_stop=self.asked_to_stop.is_set,
+        )  # fmt: skip
+
+    def _vary(self, asked: ImportOrder, variant: SplitsVariant | LabelsVariant, made: Path) -> DatasetInfo:
+        try:
+            if self._order.dataset is None:
+                raise FileNotFoundError
+            return write_variant(self._order.dataset, made, variant, asked.variant_of)
+        except FileNotFoundError:
+            raise DatasetError(
+                "dataset_deleted",
+                f"the images of {asked.variant_of or 'the set'} were deleted meanwhile: import them again",
+            ) from None
+
+    def _report(self, made: Path) -> None:
+        """Have it ready when somebody opens the set; where it cannot be made, it is tried again when they do."""
+        self._inbox.put(Log(message="Looking for repeated images and leaks between splits."))
+        try:
+            self._reports(made, self.asked_to_stop.is_set)
+        except (ReportFailed, OSError) as failure:
+            log.warning("the report of %s was not made: %s", made, failure)
 
     def _found(self, asked: ImportOrder) -> tuple[Path, str]:
         """The file or folder to read, fetched if need be, and its format.
@@ -178,6 +209,10 @@ class _Work:
                         "unknown_source", f"no published set is called {asked.source}: choose a listed one"
                     )
                 return self._fetch(source), source.name
+            case "builtin":
+                return self._order.run, asked.source
+            case "set":
+                raise DatasetError("no_choice", "say what is other in the variant: splits, or how many labels are kept")
 
     def _fetch(self, source: Source) -> Path:
         """Bring the files of a published set, one after the other; those that are here are only checked."""

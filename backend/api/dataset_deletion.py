@@ -28,7 +28,8 @@ class UsesOut(BaseModel):
     """What refers to a data set.
 
     A job among ``unfinished`` forbids to delete it. ``encoders``, ``embeddings``, ``results`` and ended ``jobs`` would stay,
-    without the images. ``bytes`` is the room that the images take on the disk.
+    without the images. ``bytes`` is the room on the disk that deleting them gives back; with ``shares_images``, variants have
+    them too.
     """
 
     unfinished: list[UsingJob]
@@ -37,6 +38,7 @@ class UsesOut(BaseModel):
     results: int
     jobs: int
     bytes: int
+    shares_images: bool
 
 
 @router.get("/datasets/{dataset_id}/uses")
@@ -45,13 +47,16 @@ def read_uses(dataset_id: RowId, lab: LabDep) -> UsesOut:
     with lab.catalogue.reading() as session:
         key = dataset_row(session, dataset_id).key
         uses = uses_of(session, dataset_id)
+    files = [path.stat() for path in (lab.folder / key).glob("*") if path.is_file()]
+    own = [file for file in files if file.st_nlink == 1]
     return UsesOut(
         unfinished=[UsingJob(id=job.id, name=job.name, state=State(job.state)) for job in uses.unfinished],
         encoders=[UsingEncoder(id=encoder.id, name=encoder.name) for encoder in uses.encoders],
         embeddings=uses.embeddings,
         results=uses.results,
         jobs=uses.jobs,
-        bytes=sum(path.stat().st_size for path in (lab.folder / key).glob("*") if path.is_file()),
+        bytes=sum(file.st_size for file in own),
+        shares_images=len(own) < len(files),
     )
 
 

@@ -155,7 +155,7 @@ def _submission(
     choices = {field: getattr(asked, field) for field in ImportConfig.model_fields}
     order = ImportOrder(origin=origin, source=source, **choices)
     return Submission(
-        Kind.IMPORT, None, order.model_dump(mode="json"), id=new_id(), name=asked.name or name, idempotency_key=key,
+        Kind.IMPORT, None, order.kept(), id=new_id(), name=asked.name or name, idempotency_key=key,
         submitter=asked.submitter,
     )  # fmt: skip
 

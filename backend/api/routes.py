@@ -20,12 +20,13 @@ from backend.api import (
     studies,
     system,
     tiles,
+    variants,
 )
 from backend.errors import ErrorOut
 
 NOUNS = (
     health, session, system, configs, imports, datasets, dataset_deletion, images, tiles, reports, augmentations, studies, jobs,
-    events, encoders, search, results,
+    events, encoders, search, results, variants,
 )  # fmt: skip
 
 

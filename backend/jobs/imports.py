@@ -3,15 +3,16 @@
 import contextlib
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.models import DatasetRow, JobRow
 from backend.jobs.saved import jobs_key
 from backend.jobs.states import Kind, State
 from simclr.config import ImportConfig
+from simclr.datasets.variants import Variant
 
 STAGING, UPLOADED = "staging", ".upload"
 DOWNLOADS = "downloads"
@@ -24,12 +25,34 @@ class ImportOrder(ImportConfig):
 
     Attributes:
         origin: Where the images come from.
-        source: Of an upload its format, "zip", "tar" or "npz"; the name of a folder below the configured root; or a published
-            set's name.
+        source: Of an upload its format, "zip", "tar" or "npz"; the name of a folder below the configured root; a published or
+            built-in set's name; or the id of the set of which a ``variant`` is made.
+        variant: What is other in a variant.
+        variant_of: What the set of which it is made was called when it was asked for.
     """
 
-    origin: Literal["upload", "folder", "published"]
+    origin: Literal["upload", "folder", "published", "builtin", "set"]
     source: str
+    variant: Variant | None = None
+    variant_of: str = ""
+
+    def kept(self) -> dict[str, Any]:
+        """A dump of what bears on it."""
+        takes_images_as_they_are = self.origin in ("builtin", "set")
+        idle = set(ImportConfig.model_fields) if takes_images_as_they_are else {"variant", "variant_of"}
+        return self.model_dump(mode="json", exclude=idle)
+
+
+def parent_of(job: JobRow) -> str | None:
+    """The id of the set of which an import makes a variant."""
+    is_variant = job.kind == Kind.IMPORT and job.config.get("origin") == "set"
+    return str(job.config["source"]) if is_variant else None
+
+
+def variants_in_the_making(dataset_id: str) -> ColumnElement[bool]:
+    """Imports that make a variant of a set, whatever their state."""
+    origin, source = (JobRow.config[name].as_string() for name in ("origin", "source"))
+    return and_(JobRow.kind == Kind.IMPORT, origin == "set", source == dataset_id)
 
 
 def upload_path(data_folder: Path, job_id: str) -> Path:

@@ -11,11 +11,16 @@ from backend.jobs.order import Reach
 from backend.jobs.states import Lane
 from backend.jobs.timing import Timing
 from simclr.datasets import DatasetInfo, importer
-from worker.importing import Importer
+from worker.importing import Importer, Reads, Sources
 from worker.supervise import Attempt
 
 IMPORTS = Reach(lanes=frozenset({Lane.IMPORT}))
 QUICK = Timing(lease_s=30.0, watch_s=0.01, progress_s=0.05)
+
+
+def importer_here(sources: Sources, reads: Reads | None = None) -> Importer:
+    """One that reads in this process and leaves reports to who asks for one: no child is started for each import."""
+    return Importer(sources, reads or reads_here, lambda _folder, _should_stop: None)
 
 
 def do_imports(catalogue: Catalogue, data_folder: Path, does: Importer, timing: Timing = QUICK) -> int:

@@ -8,21 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue
+from backend.catalogue.models import DatasetRow
+from backend.deletion import delete_files, delete_rows, uses_of
 from backend.jobs import store
 from backend.jobs.imports import ImportOrder, upload_path
 from backend.jobs.states import Kind, State
 from backend.settings import Settings
-from simclr.datasets import DatasetInfo
+from simclr.datasets import DatasetInfo, open_dataset
+from simclr.datasets.report import kept_report
+from simclr.datasets.reporter import ReportFailed, report_in_child
 from simclr.datasets.sources import SOURCES
+from simclr.datasets.variants import LabelsVariant, SplitsVariant
 from simclr.events import Stopped
 from tests.backend.jobs.rows import job, submit
 from tests.simclr.datasets.pictures import class_folders, pack
 from tests.simclr.datasets.publisher import Publisher, serving
 from tests.simclr.datasets.test_published import cifar10
-from tests.worker.imports import IMPORTS, QUICK, do_imports, reads_here
+from tests.worker.imports import IMPORTS, QUICK, do_imports, importer_here, reads_here
 from tests.worker.waiting import until
 from worker.importing import Importer, Reads, Sources, sources_of
 from worker.slot import Slot
@@ -40,15 +46,15 @@ class Lab:
         config = ImportOrder.model_validate(order).model_dump(mode="json")
         return submit(self.catalogue, None, Kind.IMPORT, name="Images", config=config)
 
-    def send(self) -> str:
+    def send(self, n: int = 4) -> str:
         job_id = self.ask(origin="upload", source="zip")
         path = upload_path(self.folder, job_id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        pack(path, class_folders(4))
+        pack(path, class_folders(n))
         return job_id
 
     def do(self, reads: Reads = reads_here, **sources: Any) -> None:
-        do_imports(self.catalogue, self.folder, Importer(Sources(self.folder / "downloads", **sources), reads))
+        do_imports(self.catalogue, self.folder, importer_here(Sources(self.folder / "downloads", **sources), reads))
 
     def told(self, job_id: str) -> list[dict[str, Any]]:
         with self.catalogue.reading() as session:
@@ -108,7 +114,7 @@ def test_what_is_told_of_a_download_counts_bytes(lab: Lab, publisher: Publisher)
     with lab.catalogue.writing() as session:
         claim = store.claim(session, "importer", QUICK, IMPORTS)
     assert claim is not None
-    importer = Importer(Sources(lab.folder / "downloads", mirror=publisher.address), stop_here)
+    importer = importer_here(Sources(lab.folder / "downloads", mirror=publisher.address), stop_here)
     Attempt(claim, importer, lab.catalogue, lab.folder, QUICK).run(threading.Event())
     last = [event for event in lab.told(job_id) if event["kind"] == "progress"][-1]
     whole = len(publisher.files[CIFAR])
@@ -133,15 +139,69 @@ def test_a_file_that_is_not_what_was_published_is_refused(lab: Lab, publisher: P
     assert (job(lab.catalogue, job_id).error_code, publisher.asked) == ("checksum", [(CIFAR, None)])
 
 
+def test_the_report_is_there_when_the_import_has_ended_and_an_import_does_not_fail_for_want_of_one(lab: Lab) -> None:
+    def fail(_folder: Path, _should_stop: Callable[[], bool]) -> None:
+        raise ReportFailed("SIGKILL")
+
+    keys = []
+    for n, reports in ((4, report_in_child), (5, fail)):
+        job_id = lab.send(n)
+        do_imports(lab.catalogue, lab.folder, Importer(Sources(lab.folder / "downloads"), reads_here, reports))
+        keys.append(made_by(lab, job_id).key)
+    reported, unreported = (kept_report(lab.folder / key) for key in keys)
+    assert reported is not None
+    assert (reported.n, reported.duplicates.exact) == (12, 0)
+    assert unreported is None
+
+
+def made_by(lab: Lab, job_id: str) -> DatasetRow:
+    with lab.catalogue.reading() as session:
+        return session.get_one(DatasetRow, job(lab.catalogue, job_id).dataset_id)
+
+
+def test_a_variant_is_made_of_a_set_that_no_longer_has_to_be_there_afterwards(lab: Lab) -> None:
+    lab.send(20)
+    lab.do()
+    with lab.catalogue.reading() as session:
+        parent = session.scalars(select(DatasetRow)).one()
+        uses = uses_of(session, parent.id)
+    order = {"origin": "set", "source": parent.id, "variant": SplitsVariant(seed=5), "variant_of": "Images"}
+    job_id, late = lab.ask(**order), lab.ask(**order | {"variant": LabelsVariant(shots=1)})
+    with lab.catalogue.writing() as session:
+        assert uses.unfinished == []
+        assert {each.id for each in uses_of(session, parent.id).unfinished} == {job_id, late}
+    do_one(lab)
+    child = made_by(lab, job_id)
+    assert child.info["made_of"]["content_hash"] == parent.content_hash
+    assert child.info["notes"][-1].startswith("Made of Images: labelled images divided anew, 70 % train")
+    assert (lab.folder / child.key / "images.npy").samefile(lab.folder / parent.key / "images.npy")
+    with lab.catalogue.writing() as session:
+        row = session.get_one(DatasetRow, parent.id)
+        delete_rows(session, row, uses, lab.folder)
+    delete_files(lab.folder, parent.key)
+    assert len(open_dataset(lab.folder / child.key).images) == 60
+    do_one(lab)
+    assert (job(lab.catalogue, late).state, job(lab.catalogue, late).error_code) == ("failed", "dataset_deleted")
+    assert "the images of Images were deleted" in str(job(lab.catalogue, late).error_message)
+
+
+def do_one(lab: Lab) -> None:
+    with lab.catalogue.writing() as session:
+        claim = store.claim(session, "importer", QUICK, IMPORTS)
+    assert claim is not None
+    Attempt(claim, importer_here(Sources(lab.folder)), lab.catalogue, lab.folder, QUICK).run(threading.Event())
+
+
 @pytest.mark.parametrize(
     ("order", "code"),
     [
         ({"origin": "upload", "source": "zip"}, "upload_gone"),
         ({"origin": "folder", "source": "flowers"}, "no_folders"),
         ({"origin": "published", "source": "cifar11"}, "unknown_source"),
+        ({"origin": "set", "source": "0" * 26, "variant": {"make": "splits"}}, "dataset_deleted"),
     ],
 )
-def test_what_is_no_longer_there_fails_with_a_reason(lab: Lab, order: dict[str, str], code: str) -> None:
+def test_what_is_no_longer_there_fails_with_a_reason(lab: Lab, order: dict[str, Any], code: str) -> None:
     job_id = lab.ask(**order)
     lab.do()
     row = job(lab.catalogue, job_id)
@@ -154,7 +214,7 @@ def test_what_an_import_may_cost_is_a_setting(lab: Lab, settings: Settings) -> N
     sources = sources_of(strict)
     assert (sources.limits.pixels, sources.limits.cpu_s, sources.most_s) == (100, 7, 7)
     job_id = lab.send()
-    do_imports(lab.catalogue, lab.folder, Importer(sources, reads_here))
+    do_imports(lab.catalogue, lab.folder, importer_here(sources))
     assert job(lab.catalogue, job_id).error_code == "too_many_entries"
     assert lab.files() == []
 
@@ -170,7 +230,7 @@ def in_the_meantime(lab: Lab, job_id: str, draining: threading.Event, do: Callab
         claim = store.claim(session, "importer", QUICK, IMPORTS)
     assert claim is not None
     assert claim.job_id == job_id
-    importer = Importer(Sources(lab.folder / "downloads"), until_stopped)
+    importer = importer_here(Sources(lab.folder / "downloads"), until_stopped)
     attempt = Attempt(claim, importer, lab.catalogue, lab.folder, QUICK)
     at_work = threading.Thread(target=attempt.run, args=(draining,))
     at_work.start()
@@ -220,7 +280,7 @@ def test_an_import_that_dies_of_a_mistake_is_tried_again_with_what_was_sent(lab:
 
 def test_a_slot_for_imports_hears_its_bell_without_a_runner(lab: Lab, settings: Settings) -> None:
     slot = Slot(
-        lab.catalogue, lab.folder, QUICK, reach=IMPORTS, start_runner=lambda: Importer(sources_of(settings), reads_here)
+        lab.catalogue, lab.folder, QUICK, reach=IMPORTS, start_runner=lambda: importer_here(sources_of(settings))
     )
     slot.open()
     first, second = lab.send(), lab.send()
@@ -228,5 +288,5 @@ def test_a_slot_for_imports_hears_its_bell_without_a_runner(lab: Lab, settings: 
     for job_id in (first, second):
         until(lambda: job(lab.catalogue, job_id).state == State.SUCCEEDED, "the imports")  # noqa: B023
     assert job(lab.catalogue, first).dataset_id == job(lab.catalogue, second).dataset_id
-    until(lambda: not [path for path in lab.files() if path.startswith("staging/")], "what was sent to go")
+    until(lambda: not list((lab.folder / "staging").iterdir()), "what was sent to go")
     slot.close()

@@ -23,8 +23,8 @@ from backend.vision import Vision
 from simclr.datasets import Dataset, write_dataset
 from simclr.encoder_file import read_encoder_file
 from simclr.results import EmbedResult, TransferResult
-from tests.worker.imports import do_imports, reads_here
-from worker.importing import Importer, Reads, sources_of
+from tests.worker.imports import do_imports, importer_here, reads_here
+from worker.importing import Reads, sources_of
 
 HOST = "127.0.0.1:8765"
 ORIGIN = f"http://{HOST}"
@@ -94,7 +94,7 @@ def settle(app: FastAPI, job_id: str, outcome: Outcome) -> None:
 def imported(app: FastAPI, answer: Response, reads: Reads = reads_here) -> dict[str, Any]:
     """Play the worker for the import that ``answer`` accepted, and what the API then tells of the job."""
     assert answer.status_code == 202, answer.text
-    do_imports(lab(app).catalogue, lab(app).folder, Importer(sources_of(lab(app).settings), reads))
+    do_imports(lab(app).catalogue, lab(app).folder, importer_here(sources_of(lab(app).settings), reads))
     found: dict[str, Any] = signed_in(app).get(f"/api/jobs/{answer.json()['id']}").json()
     return found
 

@@ -29,7 +29,7 @@ def test_a_set_that_nobody_worked_with_is_gone(own: FastAPI) -> None:
     uses = client.get(f"{path}/uses").json()
     assert uses["bytes"] > dataset.images.nbytes
     assert {name: found for name, found in uses.items() if name != "bytes"} == {
-        "unfinished": [], "encoders": [], "embeddings": 0, "results": 0, "jobs": 0,
+        "unfinished": [], "encoders": [], "embeddings": 0, "results": 0, "jobs": 0, "shares_images": False,
     }  # fmt: skip
     assert client.delete(path).status_code == 204
     assert not folder(own, dataset_id).exists()
@@ -61,6 +61,27 @@ def test_a_waiting_job_keeps_its_set(own: FastAPI) -> None:
     assert client.get(f"/api/jobs/{job['id']}").json()["dataset_id"] == dataset_id
     again = client.post(f"/api/jobs/{job['id']}/again", json={"epochs": None})
     assert (again.status_code, again.json()["error"]["code"]) == (410, "dataset_deleted")
+
+
+def test_a_variant_needs_its_set_until_it_is_made_and_not_afterwards(own: FastAPI) -> None:
+    client, dataset = lab.signed_in(own), lab.images(seed=24)
+    parent = f"/api/datasets/{lab.add_images(own, dataset, 'Garden')}"
+    accepted = client.post(f"{parent}/variants", json={"variant": {"make": "labels", "shots": 2}})
+    assert accepted.json()["name"] == "Garden, 2 a class"
+    assert (
+        client.delete(parent).json()["error"]["message"].startswith("Garden is in use: 1 job has not ended, Garden, 2")
+    )
+    job = lab.imported(own, accepted)
+    child = f"/api/datasets/{job['dataset_id']}"
+    made = client.get(child).json()
+    assert (made["made_of"]["name"], made["counts"]["train"]) == ("Garden", [2, 2, 2])
+    assert made["made_of"]["content_hash"] == client.get(parent).json()["content_hash"]
+    uses = client.get(f"{parent}/uses").json()
+    assert uses["shares_images"]
+    assert uses["bytes"] < dataset.images.nbytes
+    assert client.delete(parent).status_code == 204
+    assert client.get(f"{child}/images/47").status_code == 200
+    assert client.get(f"{child}/uses").json()["bytes"] > dataset.images.nbytes
 
 
 def test_what_was_made_with_the_images_outlives_them_and_is_whole_when_they_come_back(own: FastAPI) -> None:

@@ -22,8 +22,8 @@ from tests.simclr.datasets import hostile_archives, hostile_images, hostile_tars
 from tests.simclr.datasets.hostile_tars import tarred
 from tests.simclr.datasets.pictures import class_folders, pack, png
 from tests.simclr.datasets.test_hostile import CONTROLS, ODD, OUTSIDE
-from tests.worker.imports import do_imports, reads_here
-from worker.importing import Importer, sources_of
+from tests.worker.imports import do_imports, importer_here
+from worker.importing import sources_of
 
 # What must become of an archive: a set, one of these refusals, or, where None, either.
 SET, EITHER = "a set", None
@@ -115,7 +115,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
 def told(app: FastAPI, client: TestClient, accepted: Mapping[str, str]) -> dict[str, dict[str, object]]:
     """Play the worker for all that was accepted; what becomes of each, by its name."""
     here = lab.lab(app)
-    do_imports(here.catalogue, here.folder, Importer(sources_of(here.settings), reads_here))
+    do_imports(here.catalogue, here.folder, importer_here(sources_of(here.settings)))
     jobs = {job["id"]: job for job in client.get(f"/api/jobs?kind=import&limit={AT_ONCE}").json()["items"]}
     return {name: jobs[job_id] for name, job_id in accepted.items()}
 

@@ -18,8 +18,8 @@ from simclr.events import Log
 from tests.backend.api.lab import images
 from tests.backend.api.packing import npz
 from tests.backend.api.process import Api, children, is_gone, started, wait_until
-from tests.worker.imports import do_imports, reads_here
-from worker.importing import Importer, sources_of
+from tests.worker.imports import do_imports, importer_here
+from worker.importing import sources_of
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def add_images(api: Api, catalogue: Catalogue) -> str:
     body = npz(train_images=dataset.images.transpose(0, 2, 3, 1), train_labels=np.arange(24) % 3)
     answer = api.client.post("/api/datasets/upload?format=npz&name=Little", content=body)
     assert answer.status_code == 202, answer.text
-    do_imports(catalogue, api.settings.data_folder, Importer(sources_of(api.settings), reads_here))
+    do_imports(catalogue, api.settings.data_folder, importer_here(sources_of(api.settings)))
     found: str = api.client.get(f"/api/jobs/{answer.json()['id']}").json()["dataset_id"]
     return found
 
