@@ -19,6 +19,7 @@ from backend.catalogue.engine import Catalogue, open_catalogue
 from backend.catalogue.upgrade import is_current
 from backend.jobs import presence
 from backend.jobs.invariants import violations
+from backend.jobs.queue import QUEUE
 from backend.jobs.states import Lane
 from backend.lab.configuration import load_settings
 from backend.lab.errors import LabError
@@ -124,16 +125,30 @@ def _violations(catalogue: Catalogue, settings: Settings) -> list[str]:
 def look_at_redis(settings: Settings, noted_url: str) -> Finding:
     url = settings.redis_url or noted_url
     shown = without_password(url)
+    address = url.replace("redis+socket://", "unix://", 1)
     try:
-        client = redis.Redis.from_url(
-            url.replace("redis+socket://", "unix://", 1), socket_timeout=2.0, socket_connect_timeout=2.0
-        )
-        client.ping()
+        with redis.Redis.from_url(address, socket_timeout=2.0, socket_connect_timeout=2.0) as client:
+            unheard = _unheard_bells(client)
     except (redis.RedisError, ValueError) as error:
         return Finding(
             "ill", f"Redis: {shown} does not answer ({type(error).__name__}); jobs wait up to 10 s longer until it does"
         )
+    if unheard:
+        # Celery's workers can stay deaf after Redis was restarted: https://github.com/celery/celery/issues/8030
+        return Finding(
+            "ill",
+            f"Redis: {shown} answers, but no worker takes the {unheard} wake-ups there; jobs start up to 10 s later "
+            "until workers are started, or started again",
+        )
     return Finding("well", f"Redis: {shown} answers")
+
+
+def _unheard_bells(client: "redis.Redis") -> int:
+    """Wake-ups that lie there for more than a moment; a worker that listens takes one at once."""
+    if not client.llen(QUEUE):
+        return 0
+    time.sleep(SECOND_LOOK_S)
+    return int(client.llen(QUEUE))
 
 
 def look_at_api(settings: Settings, address: str) -> Iterator[Finding]:

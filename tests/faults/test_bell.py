@@ -53,7 +53,7 @@ def test_f05_redis_is_emptied_ten_times_while_five_jobs_run(lab: Lab) -> None:
 
 
 def test_f06_two_hundred_bells_start_one_attempt(lab: Lab) -> None:
-    # A worker of its own: one whose Redis was killed under it a moment ago may still wait before it listens again.
+    # A worker of its own: one whose Redis was killed may stay deaf and only look (github.com/celery/celery/issues/8030).
     for worker in [worker for worker in lab.workers if worker.poll() is None]:
         lab.end(worker)
     lab.a_worker()
