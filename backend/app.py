@@ -18,6 +18,7 @@ from backend.deletion import finish_deletions
 from backend.deps import Lab
 from backend.headers import is_api
 from backend.importing import tidy
+from backend.jobs.cells import name_cells
 from backend.jobs.imports import STAGING
 from backend.jobs.queue import Bell
 from backend.partings import Partings
@@ -86,6 +87,7 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
     )
     finish_deletions(catalogue, settings.data_folder)
     tidy(catalogue, settings.data_folder, lab.staging)
+    name_cells(catalogue)
     lab.vision.start()
     looking = [asyncio.create_task(what.run()) for what in (lab.streams, lab.pulse)]
     try:

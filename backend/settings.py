@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     max_images: int = Field(200_000, ge=1, description="Most files that an archive or folder to import may hold.")
     max_pixels: int = Field(16_000_000, ge=64, description="Largest picture that is decoded, in pixels.")
     max_import_s: int = Field(1800, ge=1, description="Longest that an import may read images, in seconds.")
+    max_grid_jobs: int = Field(1000, ge=1, description="Most jobs of grids that may wait at once.")
     folders: Path | None = Field(None, description="Folder on the server whose folders may be imported; default: none.")
     download_mirror: str | None = Field(
         None,

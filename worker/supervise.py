@@ -21,7 +21,7 @@ from backend.jobs.timing import Timing
 from simclr.datasets.store import read_info
 from simclr.encoder_file import read_encoder_file
 from simclr.events import Checkpoint, Evaluation, Log, Progress
-from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult
+from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult, TransferResult
 from simclr.runs import Run, sha256_of
 from worker.protocol import Exited, Finished, Message, Order, Refused
 from worker.report import Reporter
@@ -185,6 +185,8 @@ class Attempt:
                 return self._known(self._run.encoder, description)
             case EmbedResult():
                 return self._known(self._run.features, {})
+            case TransferResult():
+                return self._known(self._run.predictions, {})
             case ImportResult():
                 info = read_info(self._run.path / MADE)
                 return Artefact(f"{self._key}/{MADE}", info.content_hash, info.model_dump(mode="json"))

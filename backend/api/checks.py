@@ -1,7 +1,12 @@
 """Refuses at once what a job would only refuse minutes later: configs that do not fit the images or the encoder."""
 
+from sqlalchemy.orm import Session
+
+from backend.api.transfer_checks import check_transfer
 from backend.catalogue.models import EncoderRow
 from backend.errors import ApiError
+from backend.jobs import presence
+from backend.jobs.states import Lane
 from simclr.config import (
     EmbedConfig,
     FineTuneConfig,
@@ -26,14 +31,23 @@ def check_job(config: JobConfig, info: DatasetInfo, dataset_name: str, encoder: 
         _check_batch(config.batch_size, info.split_sizes.get("train", 0), "training images", dataset_name)
         return
     labelled = sum(info.counts.get("train", []))
-    if labelled == 0:
-        message = f"{dataset_name} has no labelled training images: transfer needs labels, choose another data set."
-        raise ApiError(422, "no_labels", message, "dataset_id")
-    if isinstance(config, FineTuneConfig):
+    is_thinned = config.labels.fraction is not None or config.labels.shots is not None
+    if isinstance(config, FineTuneConfig) and labelled and not is_thinned:  # of fewer labels all are one batch
         _check_batch(config.batch_size, labelled, "labelled training images", dataset_name)
-        if encoder is not None and encoder.origin == "pixels":
-            message = f"{encoder.name} has no network to fine-tune: choose a linear probe, k-NN, or another encoder."
-            raise ApiError(422, "no_network", message, "encoder_id")
+    if encoder is not None:
+        check_transfer(config, info, dataset_name, encoder)
+
+
+def check_device(session: Session, device: str | None) -> None:
+    """Refuse a device that no worker has, unless one may still turn out to have it."""
+    workers = [worker for worker in presence.alive(session) if presence.reach_of(worker).lanes != {Lane.IMPORT}]
+    known = {worker.device_name for worker in workers}
+    if device is None or device in known or None in known or not workers:
+        return
+    names = ", ".join(sorted(name for name in known if name))
+    raise ApiError(
+        422, "unknown_device", f"device is {device}, but workers have {names}: choose one of them.", "device"
+    )
 
 
 def _check_batch(batch_size: int, available: int, what: str, dataset_name: str) -> None:

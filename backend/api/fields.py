@@ -21,3 +21,4 @@ def clean_name(text: str) -> str:
 
 
 Name = Annotated[str, Field(max_length=1000), AfterValidator(clean_name)]
+Device = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$", description="Such as cpu or cuda:1.")]

@@ -7,18 +7,18 @@ from fastapi import APIRouter, BackgroundTasks, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from backend.api.checks import check_job
-from backend.api.fields import Name, RowId
+from backend.api.checks import check_device, check_job
+from backend.api.fields import Device, Name, RowId
 from backend.api.job_answers import IdempotencyKey, JobOut, JobsOut, jobs_out, submitted
 from backend.api.rows import dataset_row, encoder_row, job_row
 from backend.catalogue import queries
 from backend.catalogue.models import JobRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
-from backend.jobs import dry_runs, estimates, presence, store
+from backend.jobs import dry_runs, estimates, store
 from backend.jobs.imports import remove_leftovers
 from backend.jobs.places import Waiting, has_idle_worker, place_of_new
-from backend.jobs.states import Kind, Lane, State, lane_of
+from backend.jobs.states import Kind, State, lane_of
 from simclr.config import EmbedConfig, PretrainConfig, TransferConfig
 from simclr.datasets import DatasetInfo
 
@@ -33,7 +33,7 @@ class _JobIn(BaseModel):
     name: Name | None = None
     submitter: Name | None = None
     priority: Annotated[int, Field(ge=-1, le=1)] | None = None
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$", description="Such as cpu or cuda:1.")] | None = None
+    device: Device | None = None
 
 
 class PretrainJobIn(_JobIn):
@@ -182,7 +182,9 @@ def estimate_job(body: JobIn, after: BackgroundTasks, lab: LabDep) -> EstimateOu
     """What a job would take, and when it would start, were it submitted now; of a pretraining, an idle worker tries it out."""
     kind, config = Kind(body.kind), body.config.model_dump(mode="json")
     with lab.catalogue.reading() as session:
-        found = estimates.estimate(session, kind, config, dataset_row(session, body.dataset_id), body.device)
+        dataset = dataset_row(session, body.dataset_id)
+        encoder = None if isinstance(body, PretrainJobIn) else encoder_row(session, body.encoder_id)
+        found = estimates.estimate(session, kind, config, dataset, body.device, encoder)
         place = place_of_new(
             session,
             Waiting(lane_of(kind, config), body.device, found.seconds),
@@ -259,23 +261,11 @@ def _import_again(job: JobRow, key: str | None) -> store.Submission:
     return store.Submission(Kind.IMPORT, None, job.config, name=job.name, idempotency_key=key, submitter=job.submitter)
 
 
-def _check_device(session: Session, device: str | None) -> None:
-    """Refuse a device that no worker has, unless one may still turn out to have it."""
-    workers = [worker for worker in presence.alive(session) if presence.reach_of(worker).lanes != {Lane.IMPORT}]
-    known = {worker.device_name for worker in workers}
-    if device is None or device in known or None in known or not workers:
-        return
-    names = ", ".join(sorted(name for name in known if name))
-    raise ApiError(
-        422, "unknown_device", f"device is {device}, but workers have {names}: choose one of them.", "device"
-    )
-
-
 def _asked(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, key: str | None) -> store.Submission:
     dataset = dataset_row(session, body.dataset_id)
     encoder = None if isinstance(body, PretrainJobIn) else encoder_row(session, body.encoder_id)
     check_job(body.config, DatasetInfo.model_validate(dataset.info), dataset.name, encoder)
-    _check_device(session, body.device)
+    check_device(session, body.device)
     config = body.config.model_dump(mode="json")
     return store.Submission(
         kind=Kind(body.kind),
@@ -287,5 +277,5 @@ def _asked(session: Session, body: PretrainJobIn | TransferJobIn | EmbedJobIn, k
         priority=body.priority or 0,
         submitter=body.submitter or "",
         pinned_to=body.device,
-        estimate=estimates.estimate(session, Kind(body.kind), config, dataset, body.device),
+        estimate=estimates.estimate(session, Kind(body.kind), config, dataset, body.device, encoder),
     )

@@ -9,6 +9,7 @@ from backend.api import (
     datasets,
     encoders,
     events,
+    grids,
     health,
     images,
     imports,
@@ -20,13 +21,12 @@ from backend.api import (
     studies,
     system,
     tiles,
-    variants,
 )
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, imports, datasets, dataset_deletion, images, tiles, reports, augmentations, studies, jobs,
-    events, encoders, search, results, variants,
+    health, session, system, configs, imports, datasets, dataset_deletion, images, tiles, reports, augmentations,
+    studies, jobs, events, encoders, search, results, grids,
 )  # fmt: skip
 
 

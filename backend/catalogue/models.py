@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.catalogue.ids import new_id
@@ -10,7 +10,7 @@ from backend.catalogue.ids import new_id
 
 class Base(DeclarativeBase):
     # Without none_as_null an absent value would be stored as the JSON text "null", which SQL does not see as NULL.
-    type_annotation_map = {dict[str, Any]: JSON(none_as_null=True)}  # noqa: RUF012
+    type_annotation_map = {dict[str, Any]: JSON(none_as_null=True), list[str]: JSON()}  # noqa: RUF012
 
 
 class DatasetRow(Base):
@@ -30,7 +30,10 @@ class DatasetRow(Base):
 
 
 class EncoderRow(Base):
-    """An encoder file (safetensors) below the data folder, and where it comes from."""
+    """An encoder file (safetensors) below the data folder, and where it comes from.
+
+    ``job_id`` names the pretraining whose end it is, ``run_id`` one of whose checkpoints, after ``step`` steps, it was made.
+    """
 
     __tablename__ = "encoder"
 
@@ -43,13 +46,19 @@ class EncoderRow(Base):
     job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
     created_at: Mapped[float]
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
+    step: Mapped[int | None]
 
 
 class JobRow(Base):
     """A job: what was asked, who runs it, how far it is, how it ended. Changed only by ``backend.jobs.store``."""
 
     __tablename__ = "job"
-    __table_args__ = (Index("job_by_state", "state", "created_at"),)
+    __table_args__ = (
+        Index("job_by_state", "state", "created_at"),
+        Index("job_by_cell", "cell"),
+        Index("job_by_turn", "submitter", "lane", "grid_id", "state", "started_at"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
@@ -86,6 +95,8 @@ class JobRow(Base):
     device: Mapped[str | None]  # of the last worker that ran it, in words
     predicted_peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
     dry_run_s: Mapped[float | None]  # what a dry run alone foretold, before anything was learned from jobs
+    grid_id: Mapped[str | None] = mapped_column(ForeignKey("grid.id"))  # the one that submitted it
+    cell: Mapped[str | None]  # of a transfer what it computes, see backend.jobs.cells
 
 
 class CheckpointRow(Base):
@@ -132,7 +143,11 @@ class BankRow(Base):
 
 
 class ResultRow(Base):
-    """What a transfer job found; ``content`` is a dump of ``simclr.results.TransferResult``."""
+    """What a transfer job found; ``content`` is a dump of ``simclr.results.TransferResult``.
+
+    ``summary`` is as much of it as a list of thousands needs (``backend.jobs.made``). ``predictions`` is the path below the data
+    folder of what was answered to every image; results of before have none. ``name``, ``tags`` and ``pinned`` are people's.
+    """
 
     __tablename__ = "result"
 
@@ -143,6 +158,42 @@ class ResultRow(Base):
     strategy: Mapped[str]
     content: Mapped[dict[str, Any]]
     created_at: Mapped[float]
+    summary: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    predictions: Mapped[str | None]
+    name: Mapped[str] = mapped_column(default="", server_default="")
+    tags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class GridRow(Base):
+    """Transfers that were asked for together: encoders times strategies, depths, amounts of labels and seeds on one data set.
+
+    ``asked`` is the request; ``desired`` is what people want of the whole, as of a job.
+    """
+
+    __tablename__ = "grid"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    submitter: Mapped[str]
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
+    asked: Mapped[dict[str, Any]]
+    desired: Mapped[str]
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    created_at: Mapped[float]
+
+
+class GridCellRow(Base):
+    """One transfer of a grid. Jobs that compute it name the same ``cell``, whoever submitted them."""
+
+    __tablename__ = "grid_cell"
+    __table_args__ = (Index("grid_cell_by_cell", "cell"),)
+
+    grid_id: Mapped[str] = mapped_column(ForeignKey("grid.id"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    cell: Mapped[str]
+    encoder_id: Mapped[str] = mapped_column(ForeignKey("encoder.id"))
+    config: Mapped[dict[str, Any]]
 
 
 class DryRunRow(Base):

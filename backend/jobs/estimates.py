@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.catalogue import queries
-from backend.catalogue.models import DatasetRow, JobRow
+from backend.catalogue.models import DatasetRow, EncoderRow, JobRow
 from backend.jobs import dry_runs
 from backend.jobs.states import Kind, State
+from backend.jobs.transfer_costs import TransferCosts
 from simclr.config import PretrainConfig
 
 LATEST = 200  # jobs that are looked through
@@ -46,10 +47,28 @@ class Estimate:
 UNKNOWN = Estimate()
 
 
-def estimate(
-    session: Session, kind: Kind, config: dict[str, Any], dataset: DatasetRow, pinned_to: str | None = None
+def estimate_transfer(
+    costs: TransferCosts, config: dict[str, Any], dataset: DatasetRow, encoder: EncoderRow
 ) -> Estimate:
-    """By jobs of the same work on images of the same shape, else by a dry run, else by jobs with other batches."""
+    """By like transfers; of many, with the same ``costs``."""
+    known = costs.of(config, dataset, encoder)
+    return Estimate(*known, "history") if known is not None else UNKNOWN
+
+
+def estimate(
+    session: Session,
+    kind: Kind,
+    config: dict[str, Any],
+    dataset: DatasetRow,
+    pinned_to: str | None = None,
+    encoder: EncoderRow | None = None,
+) -> Estimate:
+    """By jobs of the same work on images of the same shape, else by a dry run, else by jobs with other batches.
+
+    ``encoder`` is what a transfer is about.
+    """
+    if kind is Kind.TRANSFER:
+        return estimate_transfer(TransferCosts(session), config, dataset, encoder) if encoder else UNKNOWN
     foretold = _from_dry_run(session, config, dataset, pinned_to) if kind is Kind.PRETRAIN else UNKNOWN
     known = _from_history(session, kind, config, dataset, exactly=True)
     if known is not None:
@@ -65,7 +84,8 @@ def estimate(
 
 def estimate_of_rest(session: Session, before: JobRow, config: dict[str, Any], dataset: DatasetRow) -> Estimate:
     """Of a job with ``config`` that goes on where ``before`` ended: without what is done, as its last checkpoint says."""
-    whole = estimate(session, Kind(before.kind), config, dataset, before.pinned_to)
+    encoder = session.get(EncoderRow, before.encoder_id) if before.encoder_id else None
+    whole = estimate(session, Kind(before.kind), config, dataset, before.pinned_to, encoder)
     done = max((saved.passes for saved in queries.checkpoints(session, before.id)), default=0)
     left = 1 - done / config["epochs"] if done else 1.0
     return replace(whole, seconds=whole.seconds * left if whole.seconds is not None else None, dry_run_s=None)
@@ -130,12 +150,11 @@ def _likeness(kind: Kind, config: dict[str, Any], info: dict[str, Any], exactly:
         encoder = config.get("encoder", {})
         batch = config.get("batch_size") if exactly else None
         return (*shape, batch, *(encoder.get(name) for name in ("architecture", "width", "stem")))
-    return (*shape, config.get("strategy"))
+    return shape
 
 
 def _images(kind: Kind, config: dict[str, Any], info: dict[str, Any]) -> int:
     """How many images are worked on: all of them once, or the training split once an epoch."""
-    epochs = int(config.get("epochs") or 0)
-    if kind is Kind.PRETRAIN or epochs:
-        return max(1, epochs * int(info.get("split_sizes", {}).get("train", 0)))
+    if kind is Kind.PRETRAIN:
+        return max(1, int(config.get("epochs") or 0) * int(info.get("split_sizes", {}).get("train", 0)))
     return max(1, int(info.get("n", 0)))

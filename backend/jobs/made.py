@@ -16,6 +16,9 @@ from backend.jobs.outcomes import Artefact
 from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult, TransferResult
 
 DONE = "The job is done."
+# Of a transfer's config what results are compared by, beside the amount of labels and the seed.
+CHOICES = ("solver", "features", "block", "start", "unfrozen_blocks")
+AT_LENGTH = ("details", "curve", "versions")
 
 
 def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact | None) -> str:
@@ -46,13 +49,32 @@ def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact 
                 )
             )
         case TransferResult():
-            session.add(ResultRow(**about, encoder_id=job.encoder_id, strategy=result.strategy, content=dump(result)))
+            content = dump(result)
+            session.add(
+                ResultRow(
+                    **about,
+                    encoder_id=job.encoder_id,
+                    strategy=result.strategy,
+                    content=content,
+                    summary=summary_of(job.config, content),
+                    predictions=artefact.key if artefact else None,
+                )
+            )
         case ImportResult():
             dataset, is_new = enter_dataset(session, job.name, _needed(artefact, job))
             job.dataset_id = dataset.id
             if not is_new:
                 return f"The same images are here already, as {dataset.name}."
     return DONE
+
+
+def summary_of(config: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """What a list of thousands of results tells of each: all but what only its own page shows, and what was chosen for it."""
+    labels = config.get("labels") or {}
+    choices = {name: config.get(name) for name in CHOICES} | {name: labels.get(name) for name in ("fraction", "shots")}
+    seed = config.get("seed") if config.get("strategy") == "fine_tune" else config.get("seed") or labels.get("seed")
+    short = {name: value for name, value in content.items() if name not in AT_LENGTH}
+    return short | {"choices": choices | {"seed": seed}}
 
 
 def enter_dataset(

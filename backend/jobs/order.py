@@ -1,11 +1,11 @@
-"""Whose turn it is: by priority, then in rounds in which every submitter has one job, then by age. And who may take it."""
+"""Whose turn it is: by priority, then in rounds of one job for each submitter, longest unserved first. And who may take it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Row, Select, Subquery, and_, case, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from backend.catalogue.models import JobRow
 from backend.jobs.states import Desired, Lane, State
@@ -40,19 +40,22 @@ def next_claimable(moment: float, reach: Reach) -> Select[str]:
     return statement.order_by(*turn).limit(1)
 
 
-def waiting_in_turn(session: Session) -> Sequence[Row[JobRow, int]]:
-    """All waiting jobs, the next one first, each with the round it is in, from 1; a job that crashed stands where it will be."""
+def waiting_in_turn(session: Session) -> Sequence[Row[JobRow, int, float]]:
+    """All waiting jobs, the next one first; a job that crashed stands where it will be.
+
+    Each with the round it is in, from 1, and when a job of its submitter was started last, 0 where none was.
+    """
     statement, turn = _in_turn(JobRow, _is_waiting())
-    return session.execute(statement.add_columns(turn[1]).order_by(*turn)).all()
+    return session.execute(statement.add_columns(turn[1], turn[2]).order_by(*turn)).all()
 
 
-def round_of_new(session: Session, submitter: str, priority: int) -> int:
-    """The round in which a new job of ``submitter``, no import, would be."""
-    theirs = and_(
-        JobRow.submitter == submitter, _is_import(JobRow).is_(False), or_(JobRow.state == State.RUNNING, _is_waiting())
-    )
+def round_of_new(session: Session, submitter: str, priority: int) -> tuple[int, float]:
+    """The round in which a new job of ``submitter``, no import, would be, and when a job of theirs was started last."""
+    mine = and_(JobRow.submitter == submitter, _is_import(JobRow).is_(False))
+    theirs = and_(mine, or_(JobRow.state == State.RUNNING, _is_waiting()))
     before = or_(JobRow.state == State.RUNNING, JobRow.priority >= priority)
-    return 1 + (session.scalar(select(func.count()).where(theirs, before)) or 0)
+    place = 1 + (session.scalar(select(func.count()).where(theirs, before)) or 0)
+    return place, session.scalar(select(func.max(JobRow.started_at)).where(mine)) or 0.0
 
 
 def _is_waiting() -> ColumnElement[bool]:
@@ -65,21 +68,40 @@ def _is_import(row: Any) -> ColumnElement[bool]:
 
 
 def _in_turn(what: Any, condition: ColumnElement[bool]) -> tuple[Select[Any], tuple[Any, ...]]:
-    """``what`` of the jobs for which ``condition`` holds, and what to order them by: priority, round, age."""
-    # A job's round is its place among the waiting jobs of its submitter, after those of theirs that run; imports, which are
-    # done beside all else, have rounds of their own.
+    """``what`` of the jobs for which ``condition`` holds, and what to order them by.
+
+    That is priority, round, who was served longest ago, age. A job's round is its place among the waiting jobs of its submitter,
+    after those of theirs that run; imports, which are done beside all else, have rounds of their own. Among one submitter's
+    jobs, who may be several people without a name, grids and what is in none take turns in the same way.
+    """
+    is_import = _is_import(JobRow).label("is_import")
     by_age: tuple[Any, ...] = (JobRow.created_at, JobRow.id)
-    turns = (JobRow.submitter, _is_import(JobRow))
-    place = func.row_number().over(partition_by=turns, order_by=(JobRow.priority.desc(), *by_age))
-    waiting = select(JobRow.id, place.label("place")).where(condition).subquery()
-    other = aliased(JobRow)
-    running = (
-        select(func.count())
-        .where(
-            other.state == State.RUNNING, other.submitter == JobRow.submitter, _is_import(other) == _is_import(JobRow)
-        )
-        .correlate(JobRow)
-        .scalar_subquery()
+    of_group = func.row_number().over(
+        partition_by=(JobRow.submitter, is_import, JobRow.grid_id), order_by=(JobRow.priority.desc(), *by_age)
     )
-    statement = select(what).join_from(JobRow, waiting, waiting.c.id == JobRow.id)
-    return statement, (JobRow.priority.desc(), waiting.c.place + running, *by_age)
+    columns = (JobRow.id, JobRow.submitter, is_import, JobRow.grid_id, JobRow.priority, JobRow.created_at)
+    waiting = select(*columns, of_group.label("place")).where(condition).subquery()
+    groups, submitters = _served(JobRow.grid_id), _served()
+    place = func.row_number().over(
+        partition_by=(waiting.c.submitter, waiting.c.is_import),
+        order_by=(waiting.c.priority.desc(), waiting.c.place, groups.c.at, waiting.c.created_at, waiting.c.id),
+    )
+    same_group = and_(_same(groups, waiting), groups.c.grid_id.is_not_distinct_from(waiting.c.grid_id))
+    placed = select(waiting.c.id, waiting.c.submitter, waiting.c.is_import, place.label("place"))
+    turns = placed.join_from(waiting, groups, same_group).subquery()
+    statement = (
+        select(what).join_from(JobRow, turns, turns.c.id == JobRow.id).join(submitters, _same(submitters, turns))
+    )
+    return statement, (JobRow.priority.desc(), turns.c.place + submitters.c.running, submitters.c.at, *by_age)
+
+
+def _served(*more: InstrumentedAttribute[Any]) -> Subquery:
+    """By submitter, imports apart, and by ``more``: when a job was started last, 0 where none was, and how many run."""
+    of = (JobRow.submitter, _is_import(JobRow).label("is_import"), *more)
+    running = func.sum(case((JobRow.state == State.RUNNING, 1), else_=0)).label("running")
+    last = func.coalesce(func.max(JobRow.started_at), 0.0).label("at")
+    return select(*of, last, running).group_by(*of).subquery()
+
+
+def _same(one: Subquery, other: Subquery) -> ColumnElement[bool]:
+    return and_(one.c.submitter == other.c.submitter, one.c.is_import == other.c.is_import)

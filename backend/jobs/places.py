@@ -34,15 +34,15 @@ class Waiting:
 
 def places(session: Session) -> dict[str, Place]:
     """By job id, for all that wait."""
-    jobs, moment = [job for job, _ in order.waiting_in_turn(session)], now(session)
+    jobs, moment = [job for job, *_ in order.waiting_in_turn(session)], now(session)
     return dict(zip((job.id for job in jobs), _play(session, [_waiting(job, moment) for job in jobs]), strict=True))
 
 
 def place_of_new(session: Session, job: Waiting, submitter: str, priority: int) -> Place:
     """Where a job would stand if it were submitted now."""
-    mine = -priority, order.round_of_new(session, submitter, priority)
+    mine = -priority, *order.round_of_new(session, submitter, priority)
     queue, moment = order.waiting_in_turn(session), now(session)
-    before = [_waiting(other, moment) for other, its_round in queue if (-other.priority, its_round) <= mine]
+    before = [_waiting(other, moment) for other, *turn in queue if (-other.priority, *turn) <= mine]
     return list(_play(session, [*before, job]))[-1]
 
 

@@ -18,10 +18,11 @@ from backend.catalogue.engine import now
 from backend.catalogue.ids import new_id
 from backend.catalogue.models import DatasetRow, EncoderRow, JobRow, WorkerRow
 from backend.jobs import order
+from backend.jobs.cells import cell_of_job
 from backend.jobs.estimates import UNKNOWN, Estimate
-from backend.jobs.imports import parent_of
 from backend.jobs.made import dump, record
 from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, start, stop, tell, tell_state
+from backend.jobs.names import name_for
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import Saved, forget, keep, keep_last, saved_of
@@ -30,9 +31,6 @@ from backend.jobs.timing import DEFAULT, Timing
 from simclr.events import Checkpoint, Event, Log, Progress
 
 QUEUE_LIMIT = 100
-# What jobs without a name of their own are called, by strategy or kind.
-WORK = {"knn": "k-NN", "linear_probe": "linear probe", "fine_tune": "fine-tuning", "embed": "embeddings"}
-
 CANCELLING = "Cancelling: the job stops at its next step."
 PAUSING = "Pausing: the job stops at its next step and keeps what it has computed."
 
@@ -62,6 +60,7 @@ class Submission:
     pinned_to: str | None = None
     estimate: Estimate = UNKNOWN
     id: str | None = None
+    grid_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,36 +83,18 @@ def submit(session: Session, submission: Submission) -> JobRow:
     """Queue a job, or return the one that was submitted with the same idempotency key.
 
     Raises:
-        QueueFull: ``QUEUE_LIMIT`` jobs are waiting; imports are counted by themselves.
+        QueueFull: ``QUEUE_LIMIT`` jobs are waiting; imports are counted by themselves, those of grids are not.
         IntegrityError: the data set or the encoder does not exist.
     """
     if (key := submission.idempotency_key) and (known := queries.job_with_key(session, key)):
         return known
     lane = lane_of(submission.kind, submission.config)
     beside = JobRow.lane == Lane.IMPORT if lane is Lane.IMPORT else JobRow.lane != Lane.IMPORT
-    waiting = session.scalar(select(func.count()).where(JobRow.state == State.QUEUED, beside)) or 0
+    alone = (JobRow.state == State.QUEUED, beside, JobRow.grid_id.is_(None))
+    waiting = session.scalar(select(func.count()).where(*alone)) or 0
     if waiting >= QUEUE_LIMIT:
         raise QueueFull(f"{waiting} jobs are waiting already: wait until some have run, or cancel some")
-    job = JobRow(
-        id=submission.id or new_id(),
-        kind=submission.kind,
-        name=submission.name or _name_for(session, submission),
-        state=State.QUEUED,
-        desired=Desired.RUN,
-        config=submission.config,
-        dataset_id=submission.dataset_id,
-        encoder_id=submission.encoder_id,
-        idempotency_key=submission.idempotency_key,
-        lane=lane,
-        priority=submission.priority,
-        submitter=submission.submitter,
-        continues=submission.continues,
-        pinned_to=submission.pinned_to,
-        predicted_s=submission.estimate.seconds,
-        predicted_peak_bytes=submission.estimate.peak_bytes,
-        dry_run_s=submission.estimate.dry_run_s,
-        created_at=now(session),
-    )
+    job = new_row(session, submission, now(session))
     try:
         with session.begin_nested():
             session.add(job)
@@ -122,8 +103,41 @@ def submit(session: Session, submission: Submission) -> JobRow:
         if key and (known := queries.job_with_key(session, key)):
             return known
         raise
-    tell_state(session, job, f"Waiting for a worker{f' on {job.pinned_to}' if job.pinned_to else ''}.")
+    tell_state(session, job, waiting_for(job))
     return job
+
+
+def new_row(session: Session, submission: Submission, moment: float) -> JobRow:
+    """The row of a job that waits; not yet in the session."""
+    is_transfer = submission.kind is Kind.TRANSFER
+    about = submission.encoder_id, submission.dataset_id, submission.config
+    return JobRow(
+        id=submission.id or new_id(),
+        kind=submission.kind,
+        name=submission.name or name_for(session, *about, kind=submission.kind),
+        state=State.QUEUED,
+        desired=Desired.RUN,
+        config=submission.config,
+        dataset_id=submission.dataset_id,
+        encoder_id=submission.encoder_id,
+        idempotency_key=submission.idempotency_key,
+        lane=lane_of(submission.kind, submission.config),
+        priority=submission.priority,
+        submitter=submission.submitter,
+        continues=submission.continues,
+        pinned_to=submission.pinned_to,
+        predicted_s=submission.estimate.seconds,
+        predicted_peak_bytes=submission.estimate.peak_bytes,
+        dry_run_s=submission.estimate.dry_run_s,
+        created_at=moment,
+        grid_id=submission.grid_id,
+        cell=cell_of_job(session, *about) if is_transfer else None,
+    )
+
+
+def waiting_for(job: JobRow) -> str:
+    """What is told of a job that waits."""
+    return f"Waiting for a worker{f' on {job.pinned_to}' if job.pinned_to else ''}."
 
 
 def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach = UNPINNED) -> Claim | None:
@@ -148,15 +162,14 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
     if not saved:
         job.progress = None
     start(session, job, saved, timing)
-    # That of which a variant is made may have been deleted: its job fails, and says so.
-    dataset = session.get(DatasetRow, job.dataset_id or parent_of(job) or "")
+    dataset = session.get_one(DatasetRow, job.dataset_id) if job.dataset_id else None
     encoder = session.get_one(EncoderRow, job.encoder_id) if job.encoder_id else None
     return Claim(
         job_id=job.id,
         epoch=job.epoch,
         kind=Kind(job.kind),
         config=job.config,
-        dataset_key=(dataset.key or None) if dataset else None,
+        dataset_key=dataset.key if dataset else None,
         encoder_key=encoder.key if encoder else None,
         saved=saved,
     )
@@ -288,13 +301,3 @@ def _hold(session: Session, job_id: str, epoch: int, timing: Timing) -> JobRow |
         .returning(JobRow),
         execution_options={"populate_existing": True},
     )
-
-
-def _name_for(session: Session, submission: Submission) -> str:
-    dataset = session.get(DatasetRow, submission.dataset_id) if submission.dataset_id else None
-    place = dataset.name if dataset else "Images"
-    encoder = session.get(EncoderRow, submission.encoder_id) if submission.encoder_id else None
-    if encoder is None:
-        return f"{place}, {submission.config.get('epochs', 0)} epochs"
-    work = WORK.get(str(submission.config.get("strategy", submission.kind)), submission.kind)
-    return f"{work} of {encoder.name} on {place}"

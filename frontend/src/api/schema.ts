@@ -468,46 +468,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/datasets/{dataset_id}/variants": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Make Variant
-         * @description Queue the making of a set with the same images, which are not copied, and other splits or fewer labels.
-         */
-        post: operations["make_variant"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/datasets/{dataset_id}/variants/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Preview Variant
-         * @description What other splits, or fewer labels, would leave; nothing is made.
-         */
-        post: operations["preview_variant"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/encoders": {
         parameters: {
             query?: never;
@@ -546,6 +506,130 @@ export interface paths {
         get: operations["read_encoder"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Grids
+         * @description Grids, newest first, with how many of their cells are in which state.
+         */
+        get: operations["list_grids"];
+        put?: never;
+        /**
+         * Submit Grid
+         * @description Queue a grid, all or nothing; what is computed or under way already is not computed again.
+         */
+        post: operations["submit_grid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grids/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Grid
+         * @description What a grid would compute, and how long that takes, were it submitted now.
+         */
+        post: operations["plan_grid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grids/{grid_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Grid
+         * @description One grid and all its cells, each with its job and its result.
+         */
+        get: operations["read_grid"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grids/{grid_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Grid
+         * @description Cancel what of it has not ended, but for jobs that another grid needs; 409 when there is nothing to cancel.
+         */
+        post: operations["cancel_grid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grids/{grid_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Grid
+         * @description Pause what of it has not ended, but for jobs that another grid needs; 409 when there is nothing to pause.
+         */
+        post: operations["pause_grid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/grids/{grid_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Grid
+         * @description Let it run on: resume what is paused, try anew what failed or was cancelled; 409 when all is done or runs.
+         */
+        post: operations["resume_grid"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1117,6 +1201,34 @@ export interface components {
             source: "digits" | "patterns" | "factors";
         };
         /**
+         * CellOut
+         * @description One transfer of a grid; ``job_id`` is the job that computed it or will, perhaps another grid's.
+         */
+        CellOut: {
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Encoder Id */
+            encoder_id: string;
+            /** Encoder Name */
+            encoder_name: string;
+            error: components["schemas"]["JobErrorOut"] | null;
+            /** Job Id */
+            job_id: string | null;
+            /** Place */
+            place: number;
+            /** Result Id */
+            result_id: string | null;
+            /** Scores */
+            scores: components["schemas"]["Score"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "computed" | "missing" | "queued" | "running" | "paused" | "failed" | "cancelled";
+        };
+        /**
          * ChangeOut
          * @description By how many of 255 levels an operation by itself changes a pixel on average.
          */
@@ -1209,6 +1321,47 @@ export interface components {
             low: number;
             /** Part */
             part: string;
+        };
+        /**
+         * CountsOut
+         * @description How many cells are in which state.
+         */
+        CountsOut: {
+            /**
+             * Cancelled
+             * @default 0
+             */
+            cancelled: number;
+            /**
+             * Computed
+             * @default 0
+             */
+            computed: number;
+            /**
+             * Failed
+             * @default 0
+             */
+            failed: number;
+            /**
+             * Missing
+             * @default 0
+             */
+            missing: number;
+            /**
+             * Paused
+             * @default 0
+             */
+            paused: number;
+            /**
+             * Queued
+             * @default 0
+             */
+            queued: number;
+            /**
+             * Running
+             * @default 0
+             */
+            running: number;
         };
         /** DatasetOut */
         DatasetOut: {
@@ -1844,6 +1997,123 @@ export interface components {
             probe: boolean;
         };
         /**
+         * GridDetailOut
+         * @description A grid, what was asked for, and its cells in order.
+         */
+        GridDetailOut: {
+            /** Asked */
+            asked: {
+                [key: string]: unknown;
+            };
+            /** Cells */
+            cells: number;
+            counts: components["schemas"]["CountsOut"];
+            /** Created At */
+            created_at: number;
+            /** Dataset Id */
+            dataset_id: string;
+            desired: components["schemas"]["Desired"];
+            /** Id */
+            id: string;
+            /** Is Over */
+            is_over: boolean;
+            /** Items */
+            items: components["schemas"]["CellOut"][];
+            /** Name */
+            name: string;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /** Submitter */
+            submitter: string;
+        };
+        /**
+         * GridIn
+         * @description Every encoder with every strategy, and of each every depth, amount of labels and seed.
+         *
+         *     Attributes:
+         *         strategies: Whole configs; what an axis below varies is taken from there, all else from here.
+         *         depths: Values of ``unfrozen_blocks`` for fine-tuning; null is the whole encoder.
+         *         fractions, shots: Amounts of labels, as ``labels.fraction`` and ``labels.shots``; all of both are computed.
+         *         seeds: Of the training and of which labels are kept. An empty axis leaves what the strategies say.
+         *         from_scratch: Also the networks with new random weights, the supervised baseline.
+         *         priority, device, submitter: As of a job.
+         */
+        GridIn: {
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /**
+             * Depths
+             * @default []
+             */
+            depths: (number | null)[];
+            /** Device */
+            device?: string | null;
+            /** Encoders */
+            encoders: string[];
+            /**
+             * Fractions
+             * @default []
+             */
+            fractions: number[];
+            /**
+             * From Scratch
+             * @default false
+             */
+            from_scratch: boolean;
+            /** Name */
+            name?: string | null;
+            /** Priority */
+            priority?: number | null;
+            /**
+             * Seeds
+             * @default []
+             */
+            seeds: number[];
+            /**
+             * Shots
+             * @default []
+             */
+            shots: number[];
+            /** Strategies */
+            strategies: (components["schemas"]["KnnConfig"] | components["schemas"]["LinearProbeConfig"] | components["schemas"]["FineTuneConfig"])[];
+            /** Submitter */
+            submitter?: string | null;
+        };
+        /**
+         * GridOut
+         * @description A grid as it stands. ``desired`` is what people want of it; it ``is_over`` when no cell waits, runs or is paused.
+         *
+         *     ``seconds_left`` is the work predicted for cells that wait, null where it is known of none.
+         */
+        GridOut: {
+            /** Cells */
+            cells: number;
+            counts: components["schemas"]["CountsOut"];
+            /** Created At */
+            created_at: number;
+            /** Dataset Id */
+            dataset_id: string;
+            desired: components["schemas"]["Desired"];
+            /** Id */
+            id: string;
+            /** Is Over */
+            is_over: boolean;
+            /** Name */
+            name: string;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /** Submitter */
+            submitter: string;
+        };
+        /** GridsOut */
+        GridsOut: {
+            /** Items */
+            items: components["schemas"]["GridOut"][];
+        };
+        /**
          * HardnessOut
          * @description Cosine similarities of ``n`` pairs and of ``n`` strangers, as counts in equal bars from ``low`` to 1.
          *
@@ -2137,33 +2407,6 @@ export interface components {
             shots?: number | null;
         };
         /**
-         * LabelsVariant
-         * @description The same splits, with only some of the training labels; ``fraction`` or ``shots`` says how many.
-         */
-        LabelsVariant: {
-            /**
-             * Fraction
-             * @description Share of every class's training labels; by default all of them.
-             */
-            fraction?: number | null;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            make: "labels";
-            /**
-             * Seed
-             * @description Draws which labels are kept; a larger part under the same seed holds the smaller ones.
-             * @default 0
-             */
-            seed: number;
-            /**
-             * Shots
-             * @description Labelled training images of every class, instead of a share.
-             */
-            shots?: number | null;
-        };
-        /**
          * Lane
          * @description Long and short jobs wait in queues of their own, so that a worker can be kept for the short ones; imports, which need
          *     no device, are done beside both.
@@ -2191,6 +2434,15 @@ export interface components {
              * @enum {string}
              */
             of: "train" | "val" | "test";
+        };
+        /** LeftOutOut */
+        LeftOutOut: {
+            /** Encoder Id */
+            encoder_id: string;
+            /** Reason */
+            reason: string;
+            /** Strategy */
+            strategy: string;
         };
         /**
          * LinearProbeConfig
@@ -2491,6 +2743,31 @@ export interface components {
              * @enum {string}
              */
             origin: "pixels";
+        };
+        /**
+         * PlanOut
+         * @description What a grid comes to: ``cells`` in all, of which some are ``computed`` already, and some ``under_way`` for somebody else.
+         *
+         *     ``seconds`` of work for those ``to_compute``, without the ``unestimated`` of them, null where nobody knows of any. What is
+         *     ``left_out`` cannot be computed, for the reasons given; ``notes`` are sentences on how images are made to fit an encoder.
+         */
+        PlanOut: {
+            /** Cells */
+            cells: number;
+            /** Computed */
+            computed: number;
+            /** Left Out */
+            left_out: components["schemas"]["LeftOutOut"][];
+            /** Notes */
+            notes: string[];
+            /** Seconds */
+            seconds: number | null;
+            /** To Compute */
+            to_compute: number;
+            /** Under Way */
+            under_way: number;
+            /** Unestimated */
+            unestimated: number;
         };
         /**
          * PresetOut
@@ -3165,41 +3442,6 @@ export interface components {
             split: "val" | "test";
         };
         /**
-         * SplitsVariant
-         * @description Labelled images divided anew, every class in proportion; those without a label are for training, as none can be scored.
-         */
-        SplitsVariant: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            make: "splits";
-            /**
-             * Seed
-             * @description Draws which image goes where; the same seed gives the same splits.
-             * @default 0
-             */
-            seed: number;
-            /**
-             * Test
-             * @description Share that is kept for final scores.
-             * @default 0.2
-             */
-            test: number;
-            /**
-             * Train
-             * @description Share of every class that is trained on.
-             * @default 0.7
-             */
-            train: number;
-            /**
-             * Val
-             * @description Share that settings are chosen on.
-             * @default 0.1
-             */
-            val: number;
-        };
-        /**
          * State
          * @enum {string}
          */
@@ -3495,40 +3737,6 @@ export interface components {
             /** Name */
             name: string;
             state: components["schemas"]["State"];
-        };
-        /**
-         * VariantIn
-         * @description ``variant`` is made as ``name``, or as the set's name with what is other.
-         */
-        VariantIn: {
-            /**
-             * Name
-             * @default
-             */
-            name: string;
-            /**
-             * Submitter
-             * @default
-             */
-            submitter: string;
-            /** Variant */
-            variant: components["schemas"]["SplitsVariant"] | components["schemas"]["LabelsVariant"];
-        };
-        /**
-         * VariantPreviewOut
-         * @description What a variant would be: images of every split, and labelled ones of every split and class.
-         */
-        VariantPreviewOut: {
-            /** Counts */
-            counts: {
-                [key: string]: number[];
-            };
-            /** How */
-            how: string;
-            /** Split Sizes */
-            split_sizes: {
-                [key: string]: number;
-            };
         };
         /**
          * ViewOut
@@ -4627,107 +4835,6 @@ export interface operations {
             };
         };
     };
-    make_variant: {
-        parameters: {
-            query?: never;
-            header?: {
-                "idempotency-key"?: string | null;
-            };
-            path: {
-                /** @description Id of a row: 26 digits and small letters. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["VariantIn"];
-            };
-        };
-        responses: {
-            /** @description This key was used: its job. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JobOut"];
-                };
-            };
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JobOut"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
-    preview_variant: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Id of a row: 26 digits and small letters. */
-                dataset_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SplitsVariant"] | components["schemas"]["LabelsVariant"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["VariantPreviewOut"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-            /** @description Server Error */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorOut"];
-                };
-            };
-        };
-    };
     list_encoders: {
         parameters: {
             query?: never;
@@ -4836,6 +4943,305 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EncoderOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_grids: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GridsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    submit_grid: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GridIn"];
+            };
+        };
+        responses: {
+            /** @description This key was used: its grid. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GridOut"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GridOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    plan_grid: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GridIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_grid: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                grid_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GridDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    cancel_grid: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                grid_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GridOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    pause_grid: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                grid_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GridOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    resume_grid: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                grid_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GridOut"];
                 };
             };
             /** @description Client Error */

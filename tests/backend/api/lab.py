@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ def images(n: int = N, channels: int = 3, seed: int = 0, *, labelled: bool = Tru
         classes=("ant", "bee", "cat") if labelled else (),
         source="random",
     )
+
+
+def of_one_class() -> Dataset:
+    """Twelve images that are all of one class."""
+    whole = images(12)
+    return replace(whole, labels=np.zeros(12, dtype=np.int64), classes=("ant",))
 
 
 def add_images(app: FastAPI, dataset: Dataset, name: str = "Little") -> str:

@@ -16,8 +16,9 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.catalogue import migrations
 from backend.catalogue.engine import Catalogue, open_catalogue
-from backend.catalogue.models import Base
+from backend.catalogue.models import Base, JobRow, ResultRow
 from backend.catalogue.upgrade import CatalogueTooNew, upgrade
+from backend.jobs.cells import name_cells, standings
 from backend.settings import Settings
 
 
@@ -67,6 +68,30 @@ def test_a_lab_with_jobs_of_before_imports_keeps_them_and_may_have_jobs_without_
         connection.execute(text(job), {"id": "import", "set": None})
     with pytest.raises(IntegrityError), opened.engine.begin() as connection:
         connection.execute(text(job), {"id": "lost", "set": "nowhere"})
+    opened.close()
+
+
+def test_results_of_before_grids_are_summarised_by_all_that_was_known(settings: Settings) -> None:
+    opened = open_catalogue(settings)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with opened.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        for row in (
+            "dataset VALUES ('d', 'set', 'datasets/d', 'hash', '{}', 1)",
+            "encoder VALUES ('e', 'pixels', 'pixels', 'k', 'sha', '{}', NULL, 'd', 1)",
+            "job (id, kind, name, state, desired, config, dataset_id, encoder_id, epoch, not_before, crashes, created_at) "
+            "VALUES ('j', 'transfer', 'n', 'succeeded', 'run', '{\"strategy\": \"knn\"}', 'd', 'e', 1, 0, 0, 1)",
+            "result VALUES ('r', 'j', 'e', 'd', 'knn', '{\"chance\": 0.3}', 1)",
+        ):
+            connection.execute(text(f"INSERT INTO {row}"))
+    upgrade(opened.engine)
+    name_cells(opened)
+    with opened.reading() as session:
+        result = session.get_one(ResultRow, "r")
+        assert (result.summary, result.predictions, result.tags, result.pinned) == ({"chance": 0.3}, None, [], False)
+        assert standings(session, [str(session.get_one(JobRow, "j").cell)]).popitem()[1].result_id == "r"
     opened.close()
 
 

@@ -103,7 +103,7 @@ def test_a_submitter_whose_import_runs_is_not_served_later_in_trainings(catalogu
     theirs = submit(catalogue, dataset_id, submitter="Ada")
     submit(catalogue, dataset_id, submitter="Bob")
     with catalogue.reading() as session:
-        assert order.round_of_new(session, "Ada", 0) == 2
+        assert order.round_of_new(session, "Ada", 0)[0] == 2
     claimed = claim(catalogue, TRAININGS)
     assert claimed is not None
     assert claimed.job_id == theirs
