@@ -21,11 +21,12 @@ from backend.api import (
     studies,
     system,
     tiles,
+    variants,
 )
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, imports, datasets, dataset_deletion, images, tiles, reports, augmentations,
+    health, session, system, configs, imports, datasets, dataset_deletion, variants, images, tiles, reports, augmentations,
     studies, jobs, events, encoders, search, results, grids,
 )  # fmt: skip
 

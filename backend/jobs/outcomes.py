@@ -23,7 +23,7 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Succeeded:
-    """The work is done. ``artefact``: a pretraining's encoder, an embedding's features, a transfer's predictions, an import's set.
+    """The work is done. ``artefact``: a pretraining's encoder, an embedding's features, a transfer's answers, an import's set.
     ``peak_bytes`` is the most memory that its process held."""
 
     result: JobResult

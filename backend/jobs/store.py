@@ -20,6 +20,7 @@ from backend.catalogue.models import DatasetRow, EncoderRow, JobRow, WorkerRow
 from backend.jobs import order
 from backend.jobs.cells import cell_of_job
 from backend.jobs.estimates import UNKNOWN, Estimate
+from backend.jobs.imports import parent_of
 from backend.jobs.made import dump, record
 from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, start, stop, tell, tell_state
 from backend.jobs.names import name_for
@@ -162,14 +163,15 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
     if not saved:
         job.progress = None
     start(session, job, saved, timing)
-    dataset = session.get_one(DatasetRow, job.dataset_id) if job.dataset_id else None
+    # That of which a variant is made may have been deleted: its job fails, and says so.
+    dataset = session.get(DatasetRow, job.dataset_id or parent_of(job) or "")
     encoder = session.get_one(EncoderRow, job.encoder_id) if job.encoder_id else None
     return Claim(
         job_id=job.id,
         epoch=job.epoch,
         kind=Kind(job.kind),
         config=job.config,
-        dataset_key=dataset.key if dataset else None,
+        dataset_key=(dataset.key or None) if dataset else None,
         encoder_key=encoder.key if encoder else None,
         saved=saved,
     )

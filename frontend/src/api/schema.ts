@@ -468,6 +468,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{dataset_id}/variants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Variant
+         * @description Queue the making of a set with the same images, which are not copied, and other splits or fewer labels.
+         */
+        post: operations["make_variant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{dataset_id}/variants/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Variant
+         * @description What other splits, or fewer labels, would leave; nothing is made.
+         */
+        post: operations["preview_variant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/encoders": {
         parameters: {
             query?: never;
@@ -2407,6 +2447,33 @@ export interface components {
             shots?: number | null;
         };
         /**
+         * LabelsVariant
+         * @description The same splits, with only some of the training labels; ``fraction`` or ``shots`` says how many.
+         */
+        LabelsVariant: {
+            /**
+             * Fraction
+             * @description Share of every class's training labels; by default all of them.
+             */
+            fraction?: number | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            make: "labels";
+            /**
+             * Seed
+             * @description Draws which labels are kept; a larger part under the same seed holds the smaller ones.
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Shots
+             * @description Labelled training images of every class, instead of a share.
+             */
+            shots?: number | null;
+        };
+        /**
          * Lane
          * @description Long and short jobs wait in queues of their own, so that a worker can be kept for the short ones; imports, which need
          *     no device, are done beside both.
@@ -3442,6 +3509,41 @@ export interface components {
             split: "val" | "test";
         };
         /**
+         * SplitsVariant
+         * @description Labelled images divided anew, every class in proportion; those without a label are for training, as none can be scored.
+         */
+        SplitsVariant: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            make: "splits";
+            /**
+             * Seed
+             * @description Draws which image goes where; the same seed gives the same splits.
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Test
+             * @description Share that is kept for final scores.
+             * @default 0.2
+             */
+            test: number;
+            /**
+             * Train
+             * @description Share of every class that is trained on.
+             * @default 0.7
+             */
+            train: number;
+            /**
+             * Val
+             * @description Share that settings are chosen on.
+             * @default 0.1
+             */
+            val: number;
+        };
+        /**
          * State
          * @enum {string}
          */
@@ -3737,6 +3839,40 @@ export interface components {
             /** Name */
             name: string;
             state: components["schemas"]["State"];
+        };
+        /**
+         * VariantIn
+         * @description ``variant`` is made as ``name``, or as the set's name with what is other.
+         */
+        VariantIn: {
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Submitter
+             * @default
+             */
+            submitter: string;
+            /** Variant */
+            variant: components["schemas"]["SplitsVariant"] | components["schemas"]["LabelsVariant"];
+        };
+        /**
+         * VariantPreviewOut
+         * @description What a variant would be: images of every split, and labelled ones of every split and class.
+         */
+        VariantPreviewOut: {
+            /** Counts */
+            counts: {
+                [key: string]: number[];
+            };
+            /** How */
+            how: string;
+            /** Split Sizes */
+            split_sizes: {
+                [key: string]: number;
+            };
         };
         /**
          * ViewOut
@@ -4813,6 +4949,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsesOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    make_variant: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VariantIn"];
+            };
+        };
+        responses: {
+            /** @description This key was used: its job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    preview_variant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SplitsVariant"] | components["schemas"]["LabelsVariant"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariantPreviewOut"];
                 };
             };
             /** @description Client Error */
