@@ -15,7 +15,7 @@ from simclr.datasets.origin import read_origin
 from simclr.datasets.sources import SOURCES
 from simclr.datasets.store import INFO, SPLITS, content_hash
 from simclr.encoder_file import EncoderFile, ImageFacts, image_facts, pixels_encoder, read_encoder_file
-from simclr.runs import Run, sha256_of
+from simclr.runs import CHECKPOINT, Run, sha256_of
 from simclr.terminal import console
 
 
@@ -122,8 +122,28 @@ def find_encoder(text: str, like: str | None, dataset: Dataset, folder: Path) ->
 
         untrained_encoder(architecture, image_facts(dataset), int(seed or 0), path)
         return path
+    if Path(text).suffix == Path(CHECKPOINT).suffix:
+        return _at_checkpoint(Path(text), dataset, path)
     describe(text)
     return encoder_path(text)
+
+
+def _at_checkpoint(source: Path, dataset: Dataset, path: Path) -> Path:
+    """The encoder of a pretraining's checkpoint, which was made for the images of the finished one beside it, or these."""
+    from simclr.resume import read_training
+    from simclr.saved_encoder import encoder_of_checkpoint
+
+    finished = Run(source.parent).encoder
+    if finished.exists():
+        facts: ImageFacts = read_encoder_file(finished)
+    elif read_training(source).facts.get("dataset") == content_hash(dataset):
+        facts = image_facts(dataset)
+    else:
+        raise ValueError(
+            f"{source} belongs to another image set, and no finished encoder lies beside it: finish that training"
+        )
+    encoder_of_checkpoint(source, facts, path)
+    return path
 
 
 def describe(text: str) -> EncoderFile:

@@ -2,9 +2,6 @@
 
 import shlex
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, cast
 
@@ -25,9 +22,6 @@ from simclr.arguments import (
 )
 from simclr.config import (
     EmbedConfig,
-    FineTuneConfig,
-    KnnConfig,
-    LinearProbeConfig,
     PretrainConfig,
 )
 from simclr.datasets import write_dataset
@@ -35,16 +29,10 @@ from simclr.datasets.sources import SOURCES
 from simclr.events import Progress, Stopped
 from simclr.options import build, configured
 from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS, pretrain_preset
-from simclr.runs import Run
 from simclr.terminal import console, watching
+from simclr.transfer_commands import EncoderOption, Like, compare, scratch, transfer
 from simclr.variant_commands import fewer_labels, split
 from simclr.view_commands import DatasetArgument, ImageSize, Preset, preview, shortcuts
-
-STRATEGIES: dict[str, type[KnnConfig | LinearProbeConfig | FineTuneConfig]] = {
-    "knn": KnnConfig,
-    "linear_probe": LinearProbeConfig,
-    "fine_tune": FineTuneConfig,
-}
 
 app = typer.Typer(
     help="SimCLR without a server: see views, pretrain, transfer, embed and search.",
@@ -54,17 +42,6 @@ app = typer.Typer(
     # Panels cut long option names off at 80 columns.
     rich_markup_mode=None,
 )
-
-EncoderOption = Annotated[
-    str,
-    typer.Option(
-        "--encoder", help="An encoder file, the folder of a pretraining, 'untrained' (or 'untrained:SEED') or 'pixels'."
-    ),
-]
-Like = Annotated[
-    str | None,
-    typer.Option("--like", help="Encoder file or folder whose architecture 'untrained' takes; else the default one."),
-]
 
 
 def main() -> None:
@@ -260,36 +237,8 @@ def encoder(
     typer.echo(f"{out}: {file.feature_dim} features of images of {file.image_size}×{file.image_size}×{file.channels}")
 
 
-@app.command()
-@configured(KnnConfig, LinearProbeConfig, FineTuneConfig)
-def transfer(
-    dataset: DatasetArgument,
-    encoder: EncoderOption,
-    given: dict[str, Any],
-    strategy: Annotated[
-        Literal["knn", "linear_probe", "fine_tune"], typer.Option("--strategy", help="How labels are learned.")
-    ] = "linear_probe",
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the run; without it nothing is kept.")] = None,
-    like: Like = None,
-    image_size: ImageSize = None,
-) -> None:
-    """Score an encoder on labels: choices are made on validation, the test split is read once."""
-    config = build(STRATEGIES[strategy], given)
-    images = find_dataset(dataset, image_size)
-    with _scratch() as folder:
-        path = find_encoder(encoder, like, images, folder)
-        run = new_run(out) if out is not None else Run(folder / "run")
-        from simclr.transfer import transfer as run_transfer
-
-        with watching() as (emit, should_stop):
-            result = run_transfer(config, path, images, run, emit, should_stop)
-    for score in result.scores:
-        auc = "" if score.auc is None else f", AUC {score.auc:.3f}"
-        typer.echo(
-            f"{score.split}: accuracy {score.accuracy:.3f} "
-            f"(95 %: {score.accuracy_low:.3f} to {score.accuracy_high:.3f}, n = {score.n}){auc}"
-        )
-    typer.echo(f"chance: {result.chance:.3f}")
+app.command()(transfer)
+app.command()(compare)
 
 
 @app.command()
@@ -305,7 +254,7 @@ def embed(
     """Encode every image into a bank that can be searched."""
     config = build(EmbedConfig, given)
     images, run = find_dataset(dataset, image_size), new_run(out)
-    with _scratch() as folder:
+    with scratch() as folder:
         path = find_encoder(encoder, like, images, folder)
         from simclr.embed import embed as run_embed
 
@@ -347,12 +296,6 @@ def search(
     precision = precision_at_k(label, images.labels[found])
     if precision is not None:
         console.print(f"precision@{len(found)}: {precision:.3f} for class {images.classes[label]}", markup=False)
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="simclr-") as folder:
-        yield Path(folder)
 
 
 if __name__ == "__main__":

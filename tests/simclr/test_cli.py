@@ -91,6 +91,38 @@ def test_baselines_are_scored_by_name_and_leave_nothing(simclr, baseline: str, s
     assert [p.name for p in tmp_path.iterdir()] == ["stripes"]
 
 
+def test_results_at_two_depths_of_a_checkpoint_are_compared_on_the_same_images(  # type: ignore[no-untyped-def]
+    simclr, stored: Path, tmp_path: Path
+) -> None:
+    assert simclr("pretrain", stored, "--out", tmp_path / "run", *FAST).code == 0
+    (checkpoint,) = Run(tmp_path / "run").checkpoints()
+    for block, name in ((0, "first"), (3, "last")):
+        scored = simclr(
+            "transfer", stored, "--encoder", checkpoint, "--block", block, "--labels-shots", 9, "--out", tmp_path / name,
+            "--cache", tmp_path / "cache",
+        )  # fmt: skip
+        assert scored.code == 0, scored.err
+        assert "learned from 18 labels" in scored.out
+    assert "no image is encoded" in scored.err
+    compared = simclr("compare", tmp_path / "first", tmp_path / "last")
+    assert compared.code == 0, compared.err
+    assert re.search(r"test: accuracy [01]\.\d+ and [01]\.\d+, n = 24; only the first is right \d+ times", compared.out)
+    assert re.search(r"test: AUC [01]\.\d+ and [01]\.\d+, [+-]0\.\d+ \(95 %: .*\): p = ", compared.out)
+    absent = simclr("compare", tmp_path / "first", tmp_path / "run")
+    assert (absent.code, "no predictions at" in absent.err) == (2, True)
+
+
+def test_a_checkpoint_without_its_finished_encoder_needs_the_images_that_it_was_trained_on(  # type: ignore[no-untyped-def]
+    simclr, stored: Path, tmp_path: Path
+) -> None:
+    assert simclr("pretrain", stored, "--out", tmp_path / "run", *FAST).code == 0
+    (checkpoint,) = Run(tmp_path / "run").checkpoints()
+    Run(tmp_path / "run").encoder.unlink()
+    assert simclr("transfer", stored, "--encoder", checkpoint, "--strategy", "knn").code == 0
+    refused = simclr("transfer", "digits", "--encoder", checkpoint, "--strategy", "knn")
+    assert (refused.code, "belongs to another image set" in refused.err) == (2, True)
+
+
 def test_a_seed_names_another_untrained_encoder(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     features = []
     for name in ("untrained", "untrained:0", "untrained:1"):
