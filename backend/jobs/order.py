@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Float, Row, Select, Subquery, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from backend.catalogue.models import JobRow
 from backend.jobs.states import Desired, Lane, State
 
 LANES = frozenset(Lane)
+MOMENT = "moment"  # a parameter of the statements below
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,18 @@ class Reach:
 UNPINNED = Reach()
 
 
-def is_claimable(moment: float, reach: Reach) -> ColumnElement[bool]:
-    """Whether a job may start at ``moment`` where ``reach`` says; one that crashed waits a while."""
+def is_claimable(reach: Reach) -> ColumnElement[bool]:
+    """Whether a job may start at the parameter ``MOMENT`` where ``reach`` says; one that crashed waits a while."""
     here = or_(JobRow.pinned_to.is_(None), JobRow.pinned_to == reach.device)
     in_lane = [JobRow.lane.in_(sorted(reach.lanes))] if reach.lanes != LANES else []
-    return and_(_is_waiting(), here, *in_lane, JobRow.not_before <= moment)
+    return and_(_is_waiting(), here, *in_lane, JobRow.not_before <= bindparam(MOMENT, type_=Float))
 
 
-def next_claimable(moment: float, reach: Reach) -> Select[str]:
-    """The id of the job whose turn it is, at most one."""
-    statement, turn = _in_turn(JobRow.id, is_claimable(moment, reach))
+@cache
+def next_claimable(reach: Reach) -> Select[str]:
+    """The id of the job whose turn it is at the parameter ``MOMENT``, at most one."""
+    # Kept, as to compose it takes longer than to execute it, and every worker asks again and again.
+    statement, turn = _in_turn(JobRow.id, is_claimable(reach))
     return statement.order_by(*turn).limit(1)
 
 

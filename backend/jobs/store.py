@@ -146,15 +146,16 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
     moment = now(session)
     job = None
     while job is None:
-        chosen = session.scalar(order.next_claimable(moment, reach))
+        chosen = session.scalar(order.next_claimable(reach), {order.MOMENT: moment})
         if chosen is None:
             return None
         # Where two claims at once chose the same job, the second one's condition fails, and it chooses again.
         job = session.scalar(
             update(JobRow)
-            .where(JobRow.id == chosen, order.is_claimable(moment, reach))
+            .where(JobRow.id == chosen, order.is_claimable(reach))
             .values(epoch=JobRow.epoch + 1, owner=owner, lease_until=moment + timing.lease_s)
             .returning(JobRow),
+            {order.MOMENT: moment},
             execution_options={"populate_existing": True},
         )
     job.started_at = moment
@@ -179,7 +180,8 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
 
 def claimable(session: Session, reach: Reach = UNPINNED) -> int:
     """How many jobs ``claim`` could take now."""
-    return session.scalar(select(func.count()).where(order.is_claimable(now(session), reach))) or 0
+    count = select(func.count()).where(order.is_claimable(reach))
+    return session.scalar(count, {order.MOMENT: now(session)}) or 0
 
 
 def desired(session: Session, job_id: str, epoch: int) -> Desired | None:
