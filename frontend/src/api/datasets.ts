@@ -1,6 +1,6 @@
 /** What is asked about one image set: its report, its images, tiles of thumbnails. */
 import { data, http } from './client';
-import type { AboutImage, DatasetReport, DatasetUses, Split } from './types';
+import type { AboutImage, DatasetReport, DatasetUses, JobOut, Split, Variant, VariantPreview } from './types';
 
 /** Some of a set's images; class -1 stands for those without a label. */
 export interface Choice {
@@ -62,4 +62,26 @@ export function readUses(dataset_id: string, signal: AbortSignal): Promise<Datas
 /** Deletes the images; what was made with them stays. */
 export async function deleteDataset(dataset_id: string): Promise<void> {
   await data(http.DELETE('/api/datasets/{dataset_id}', { params: { path: { dataset_id } } }));
+}
+
+/** How many images of each class and split a variant would have; nothing is made. */
+export function previewVariant(
+  dataset_id: string,
+  variant: Variant,
+  signal: AbortSignal,
+): Promise<VariantPreview> {
+  const params = { path: { dataset_id } };
+  return data(http.POST('/api/datasets/{dataset_id}/variants/preview', { params, body: variant, signal }));
+}
+
+/** Makes a set of the same images with other splits or fewer labels; the answer is the job that does so. */
+export function makeVariant(
+  dataset_id: string,
+  variant: Variant,
+  name: string,
+  key: string,
+): Promise<JobOut> {
+  const params = { path: { dataset_id }, header: { 'idempotency-key': key } };
+  const body = { variant, name, submitter: '' };
+  return data(http.POST('/api/datasets/{dataset_id}/variants', { params, body }));
 }

@@ -45,7 +45,7 @@ describe('what stays when images are deleted', () => {
       '1 encoder, 6 results and 9 ended jobs',
     ],
   ])('is told as a person would', (uses, text) => {
-    expect(stayingText({ unfinished: [], bytes: 0, ...uses })).toBe(text);
+    expect(stayingText({ unfinished: [], bytes: 0, shares_images: false, ...uses })).toBe(text);
   });
 });
 
