@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from backend.jobs.states import State
+from backend.jobs.states import Kind, State
 from backend.lab.client import Client
 from backend.lab.configuration import load_settings
 from backend.lab.errors import LabError
@@ -151,6 +151,11 @@ def again(
         found = the_job(client, job)
         if not change:
             made = client.post(f"/jobs/{found['id']}/again", {"epochs": epochs} if epochs is not None else {}, key)
+        elif found["kind"] == Kind.IMPORT:
+            raise LabError(
+                f"{found['name']} is an import, which '--set' cannot change: 'job again' without it repeats one that failed, "
+                "and the Data page imports the same images in another way"
+            )
         else:
             config = changed(found["config"], [*change, *([f"epochs={epochs}"] if epochs is not None else [])])
             kept = ("kind", "dataset_id", "encoder_id", "name", "priority", "submitter")

@@ -1,5 +1,6 @@
 /** What is asked about one image set: its report, its images, tiles of thumbnails. */
-import { data, http } from './client';
+import { data, http, readDataset } from './client';
+import { shown } from './errors';
 import type { AboutImage, DatasetReport, DatasetUses, JobOut, Split, Variant, VariantPreview } from './types';
 
 /** Some of a set's images; class -1 stands for those without a label. */
@@ -84,4 +85,15 @@ export function makeVariant(
   const params = { path: { dataset_id }, header: { 'idempotency-key': key } };
   const body = { variant, name, submitter: '' };
   return data(http.POST('/api/datasets/{dataset_id}/variants', { params, body }));
+}
+
+/** Why a set that was linked is not among those there are: it was deleted, which the lab says with its name, or never was. */
+export async function whyMissing(dataset_id: string): Promise<string> {
+  try {
+    await readDataset(dataset_id);
+    return 'This image set has just come: open the page once more.';
+  } catch (thrown) {
+    const error = shown(thrown);
+    return error.status === 404 ? 'There is no image set with this address in this lab.' : error.message;
+  }
 }

@@ -65,6 +65,8 @@ export interface Allowed {
   cancel: boolean;
   /** Try a failed or cancelled job again. */
   again: boolean;
+  /** An import in vain whose file has to be sent once more. */
+  sendAgain: boolean;
   /** Give a pretraining that succeeded more epochs. */
   more: boolean;
 }
@@ -75,12 +77,15 @@ export const MOST_EPOCHS = 1000;
 export function allowed(job: JobOut, state: JobState | null = job.state): Allowed {
   const open = state !== null && !isTerminal(state) && job.desired !== 'cancel';
   const epochs = epochsOf(job);
+  const inVain = state === 'failed' || state === 'cancelled';
+  // What was sent for an import is gone with its end.
+  const wasSent = job.config['origin'] === 'upload';
   return {
     pause: open && job.desired === 'run' && job.kind !== 'import',
     resume: open && job.desired === 'pause',
     cancel: open,
-    // What was sent for an import is gone with its end.
-    again: (state === 'failed' || state === 'cancelled') && job.config['origin'] !== 'upload',
+    again: inVain && !wasSent,
+    sendAgain: inVain && wasSent,
     more: state === 'succeeded' && epochs !== null && epochs < MOST_EPOCHS,
   };
 }

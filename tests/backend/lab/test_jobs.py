@@ -123,6 +123,17 @@ def test_what_cannot_be_is_said_in_one_line(run: Run, job_id: str, arguments: tu
         run(*(job_id if argument == "JOB" else argument for argument in arguments))
 
 
+def test_an_import_is_repeated_as_it_was_or_not_at_all(run: Run, api: Api) -> None:
+    asked = api.client.post("/api/datasets/import", json={"source": "breastmnist", "name": "Scans"}).json()
+    with pytest.raises(LabError, match="Scans is an import, which '--set' cannot change"):
+        run("job", "again", asked["id"], "--set", "image_size=28")
+    run("job", "cancel", asked["id"])
+    assert "queued" in run("job", "again", asked["id"])
+    again = api.client.get("/api/jobs").json()["items"][0]
+    assert (again["name"], again["config"]) == ("Scans", asked["config"])
+    run("job", "cancel", again["id"])
+
+
 def test_without_a_lab_it_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SIMCLR_LAB_DATA", str(tmp_path))
     monkeypatch.setenv("SIMCLR_LAB_PORT", "1")
