@@ -1,8 +1,9 @@
-"""Answers to what every open page asks: kept while the catalogue stays as it was, and for a second at most.
+"""Answers to what every open page asks: kept while the catalogue stays as it was, made by one thread while others wait for it.
 
 Thirty people with a list of jobs before them ask for the same bytes; making them takes some milliseconds of a core each time.
 """
 
+import math
 import sqlite3
 import threading
 import time
@@ -14,8 +15,9 @@ from pydantic import BaseModel
 
 from backend.catalogue.engine import Catalogue
 
-LONGEST_S = 1.0  # as some of what is told depends on the time: when a job would start
+BRIEFLY_S = 1.0  # for what depends on the time too: when a job would start, which worker is alive
 SIZE = 64
+TURNS = 16
 
 
 class Remembered:
@@ -28,27 +30,44 @@ class Remembered:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: OrderedDict[Hashable, tuple[int, float, bytes]] = OrderedDict()
+        # Few for all questions: two that share one wait for each other now and then, which does no harm.
+        self._turns = [threading.Lock() for _ in range(TURNS)]
         is_file = catalogue.engine.dialect.name == "sqlite" and catalogue.engine.url.database
         # One connection for good: the number it is told only means something beside an earlier one of its own.
         self._watch = sqlite3.connect(str(is_file), check_same_thread=False) if is_file else None
 
-    def answer(self, question: Hashable, find: Callable[[], BaseModel]) -> Response:
-        """What was answered to ``question`` a moment ago, if it still holds, else what ``find`` finds."""
-        # Asked before looking: what is written meanwhile makes the answer look older than it is, never newer.
+    def answer(
+        self, question: Hashable, find: Callable[[], BaseModel | bytes], longest_s: float = math.inf
+    ) -> Response:
+        """What was answered to ``question`` less than ``longest_s`` ago, if it still holds, else what ``find`` finds."""
+        if self._watch is None:  # nor does one wait for another
+            return _as_response(_as_json(find()))
+        if known := self._known(question, longest_s):
+            return _as_response(known)
+        with self._turns[hash(question) % TURNS]:
+            # Whoever had the turn before may have found it meanwhile.
+            if known := self._known(question, longest_s):
+                return _as_response(known)
+            # Asked before looking: what is written meanwhile makes the answer look older than it is, never newer.
+            version, moment = self._version(), self._clock()
+            content = _as_json(find())
+            if version is not None:
+                self._keep(question, version, moment, content)
+            return _as_response(content)
+
+    def _known(self, question: Hashable, longest_s: float) -> bytes | None:
         version = self._version()
-        moment = self._clock()
         with self._lock:
             known = self._answers.get(question)
-        if known and version == known[0] and moment - known[1] < LONGEST_S:
-            return _as_response(known[2])
-        content = find().model_dump_json().encode()
-        if version is not None:
-            with self._lock:
-                self._answers[question] = version, moment, content
-                self._answers.move_to_end(question)
-                if len(self._answers) > SIZE:
-                    self._answers.popitem(last=False)
-        return _as_response(content)
+        holds = known is not None and version == known[0] and self._clock() - known[1] < longest_s
+        return known[2] if known and holds else None
+
+    def _keep(self, question: Hashable, version: int, moment: float, content: bytes) -> None:
+        with self._lock:
+            self._answers[question] = version, moment, content
+            self._answers.move_to_end(question)
+            if len(self._answers) > SIZE:
+                self._answers.popitem(last=False)
 
     def close(self) -> None:
         if self._watch is not None:
@@ -61,6 +80,10 @@ class Remembered:
         with self._lock:
             version: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
         return version
+
+
+def _as_json(found: BaseModel | bytes) -> bytes:
+    return found if isinstance(found, bytes) else found.model_dump_json().encode()
 
 
 def _as_response(content: bytes) -> Response:

@@ -18,6 +18,7 @@ from backend.errors import ApiError, not_found
 from backend.jobs import grids
 from backend.jobs.cells import standings
 from backend.jobs.store import QueueFull
+from backend.remembered import BRIEFLY_S
 
 router = APIRouter(tags=["grids"])
 
@@ -78,7 +79,7 @@ def list_grids(lab: LabDep, limit: Annotated[int, Query(ge=1, le=500)] = 100) ->
         with lab.catalogue.reading() as session:
             return GridsOut(items=grids_out(session, grids.newest(session, limit)))
 
-    return lab.remembered.answer(("grids", limit), find)
+    return lab.remembered.answer(("grids", limit), find, BRIEFLY_S)
 
 
 @router.get("/grids/{grid_id}", response_model=GridDetailOut)
@@ -91,7 +92,7 @@ def read_grid(grid_id: RowId, lab: LabDep) -> Response:
             (told,) = grids_out(session, [row])
             return GridDetailOut(**told.model_dump(), asked=row.asked, items=cells_out(session, row))
 
-    return lab.remembered.answer(("grid", grid_id), find)
+    return lab.remembered.answer(("grid", grid_id), find, BRIEFLY_S)
 
 
 @router.post("/grids/{grid_id}/pause")

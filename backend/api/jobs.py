@@ -19,6 +19,7 @@ from backend.jobs import dry_runs, estimates, store
 from backend.jobs.imports import remove_leftovers
 from backend.jobs.places import Waiting, has_idle_worker, place_of_new
 from backend.jobs.states import Kind, State, lane_of
+from backend.remembered import BRIEFLY_S
 from simclr.config import EmbedConfig, PretrainConfig, TransferConfig
 from simclr.datasets import DatasetInfo
 
@@ -109,7 +110,7 @@ def list_jobs(query: Annotated[JobsQuery, Query()], lab: LabDep) -> Response:
             rows = queries.jobs(session, state=query.state, kind=query.kind, limit=query.limit)
             return JobsOut(items=jobs_out(session, rows))
 
-    return lab.remembered.answer(("jobs", query.state, query.kind, query.limit), find)
+    return lab.remembered.answer(("jobs", query.state, query.kind, query.limit), find, BRIEFLY_S)
 
 
 @router.get("/jobs/{job_id}")
