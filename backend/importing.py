@@ -14,6 +14,7 @@ from backend.errors import ApiError
 from backend.jobs.imports import awaited_uploads, remove_leftovers
 from backend.jobs.made import enter_dataset
 from backend.jobs.outcomes import Artefact
+from backend.jobs.saved import finish_deletions_of_results
 from backend.staging import Staging
 from simclr.datasets import DatasetInfo, write_dataset
 from simclr.datasets.errors import DatasetError
@@ -72,3 +73,4 @@ def tidy(catalogue: Catalogue, data_folder: Path, staging: Staging) -> None:
                 shutil.rmtree(data_folder / key, ignore_errors=True)
         staging.clean(awaited_uploads(session, data_folder))
         remove_leftovers(session, data_folder)
+        finish_deletions_of_results(session, data_folder)

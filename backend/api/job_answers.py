@@ -33,7 +33,7 @@ class JobOut(BaseModel):
     ``position`` counts from 1 among the waiting jobs that the same workers take; what is predicted is null where nobody knows.
     ``spent_s`` are seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
     ``device`` is, in words, where it runs or ran last; ``pinned_to`` names the only one where it may. ``dataset_id`` is what an
-    import made, null until then.
+    import made, null until then. ``grid_id`` is the grid that submitted it.
     """
 
     id: str
@@ -52,6 +52,7 @@ class JobOut(BaseModel):
     priority: int
     submitter: str
     continues: str | None
+    grid_id: str | None
     position: int | None
     starts_in_s: float | None
     pinned_to: str | None

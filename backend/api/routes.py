@@ -14,6 +14,7 @@ from backend.api import (
     images,
     imports,
     jobs,
+    predictions,
     reports,
     results,
     search,
@@ -27,7 +28,7 @@ from backend.errors import ErrorOut
 
 NOUNS = (
     health, session, system, configs, imports, datasets, dataset_deletion, variants, images, tiles, reports, augmentations,
-    studies, jobs, events, encoders, search, results, grids,
+    studies, jobs, events, encoders, search, predictions, results, grids,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from backend.catalogue import queries
-from backend.catalogue.models import DatasetRow, EncoderRow, JobRow
+from backend.catalogue.models import DatasetRow, EncoderRow, JobRow, ResultRow
 from backend.errors import ApiError, not_found
 from simclr.datasets import Dataset
 from simclr.datasets.store import UNLABELLED
@@ -46,6 +46,13 @@ def job_row(session: Session, job_id: str) -> JobRow:
     row = queries.job(session, job_id)
     if row is None:
         raise not_found("job", job_id, "GET /api/jobs lists those there are")
+    return row
+
+
+def result_row(session: Session, result_id: str) -> ResultRow:
+    row = session.get(ResultRow, result_id)
+    if row is None:
+        raise not_found("result", result_id, "GET /api/results lists those there are")
     return row
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import RowMapping, and_, func, or_, select
+from sqlalchemy import RowMapping, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.models import (
@@ -137,21 +137,31 @@ def events_numbered(session: Session, job_id: str, numbers: Sequence[int]) -> Se
     return session.scalars(select(EventRow).where(*wanted).order_by(EventRow.seq)).all()
 
 
-def results(session: Session, *, dataset_id: str | None = None) -> Sequence[RowMapping]:
-    """Columns of the results, with ``encoder_name``, ``encoder_origin`` and ``dataset_name``."""
+def results(session: Session, *, dataset_id: str | None = None, result_id: str | None = None) -> Sequence[RowMapping]:
+    """Columns of the results but for the content, with the job's ``config`` and ``grid_id``, and names of encoder and set.
+
+    ``summary``, ``tags`` and ``config`` are JSON texts, as of thousands of results nobody wants to read and write each.
+    """
+    columns = ResultRow.__table__.columns
+    as_text = {name: cast(columns[name], Text).label(name) for name in ("summary", "tags")}
     statement = (
         select(
-            *ResultRow.__table__.columns,
+            *(as_text.get(column.name, column) for column in columns if column.name != "content"),
+            cast(JobRow.config, Text).label("config"),
+            JobRow.grid_id.label("grid_id"),
             EncoderRow.name.label("encoder_name"),
             EncoderRow.origin.label("encoder_origin"),
             DatasetRow.name.label("dataset_name"),
         )
+        .join(JobRow, ResultRow.job_id == JobRow.id)
         .join(EncoderRow, ResultRow.encoder_id == EncoderRow.id)
         .join(DatasetRow, ResultRow.dataset_id == DatasetRow.id)
         .order_by(ResultRow.id.desc())
     )
     if dataset_id is not None:
         statement = statement.where(ResultRow.dataset_id == dataset_id)
+    if result_id is not None:
+        statement = statement.where(ResultRow.id == result_id)
     return session.execute(statement).mappings().all()
 
 

@@ -58,6 +58,15 @@ def cells_of(session: Session, grid_id: str) -> Sequence[GridCellRow]:
     return session.scalars(select(GridCellRow).where(GridCellRow.grid_id == grid_id).order_by(GridCellRow.place)).all()
 
 
+def open_grid_with(session: Session, cell: str | None) -> GridRow | None:
+    """A grid that needs a cell, is not cancelled, and has not ended."""
+    holds = select(GridCellRow.grid_id).where(GridCellRow.cell == cell)
+    for grid in session.scalars(select(GridRow).where(GridRow.id.in_(holds), GridRow.desired != Desired.CANCEL)):
+        if _open_jobs(session, grid.id):
+            return grid
+    return None
+
+
 def is_shared(standing: Standing | None) -> bool:
     """Whether a cell is not to be computed again: it is computed, or about to be. What a person alone has paused may stay so."""
     if standing is None:

@@ -11,10 +11,20 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
-from backend.catalogue.models import BankRow, CheckpointRow, DatasetRow, EncoderRow, EventRow, JobRow, ResultRow
+from backend.catalogue.models import (
+    BankRow,
+    CheckpointRow,
+    DatasetRow,
+    EncoderRow,
+    EventRow,
+    GridCellRow,
+    GridRow,
+    JobRow,
+    ResultRow,
+)
 from backend.jobs.imports import STAGING, UPLOADED, awaited_uploads
 from backend.jobs.saved import in_use
-from backend.jobs.states import Kind, State
+from backend.jobs.states import Desired, Kind, State
 from simclr.datasets.store import INFO
 from simclr.runs import sha256_of
 
@@ -39,7 +49,7 @@ def violations(session: Session, folder: Path, *, stray_s: float = STRAY_S) -> l
         stray_s: Files younger than so many seconds need no meaning yet.
     """
     checks: tuple[Callable[[Session], Iterator[str]], ...] = (
-        _lapsed_leases, _epochs_from_the_future, _endings, _gaps, _makings, _imports,
+        _lapsed_leases, _epochs_from_the_future, _endings, _gaps, _makings, _imports, _grids,
     )  # fmt: skip
     found = [sentence for check in checks for sentence in check(session)]
     files = (_checkpoints(session, folder), _artefacts(session, folder))
@@ -92,10 +102,11 @@ def _gaps(session: Session) -> Iterator[str]:
 def _makings(session: Session) -> Iterator[str]:
     for kind, rows in MADE.items():
         made = select(func.count()).where(rows.job_id == JobRow.id).correlate(JobRow).scalar_subquery()
-        jobs = select(JobRow.id, JobRow.state, JobRow.encoder_id, JobRow.dataset_id, made).where(JobRow.kind == kind)
-        for job_id, state, encoder_id, dataset_id, count in session.execute(jobs):
+        jobs = select(JobRow.id, JobRow.state, JobRow.encoder_id, JobRow.dataset_id, JobRow.result.is_not(None), made)
+        jobs = jobs.where(JobRow.kind == kind)
+        for job_id, state, encoder_id, dataset_id, has_result, count in session.execute(jobs):
             has_succeeded = state == State.SUCCEEDED
-            if count == has_succeeded:
+            if count == has_succeeded or (kind is Kind.TRANSFER and has_succeeded and not count and not has_result):
                 continue
             # A later job that embeds the same images puts its bank in the place of this one's.
             same = (BankRow.encoder_id == encoder_id, BankRow.dataset_id == dataset_id)
@@ -110,6 +121,17 @@ def _imports(session: Session) -> Iterator[str]:
     early = (JobRow.kind == Kind.IMPORT, JobRow.state != State.SUCCEEDED, JobRow.dataset_id.is_not(None))
     for job_id, state in session.execute(select(JobRow.id, JobRow.state).where(*early)):
         yield f"job {job_id} (import) is {state}, but names a data set as what it made: {REPORT}"
+
+
+def _grids(session: Session) -> Iterator[str]:
+    computes = select(JobRow.id).where(JobRow.cell == GridCellRow.cell).exists()
+    for grid_id, place in session.execute(select(GridCellRow.grid_id, GridCellRow.place).where(~computes)):
+        yield f"grid {grid_id} has a cell, number {place}, that no job computes: resume the grid"
+    wanted = select(GridRow.id).join(GridCellRow, GridCellRow.grid_id == GridRow.id)
+    wanted = wanted.where(GridCellRow.cell == JobRow.cell, GridRow.desired != Desired.CANCEL)
+    unwanted = (JobRow.state.in_([State.QUEUED, State.RUNNING, State.PAUSED]), JobRow.desired != Desired.CANCEL)
+    for job_id in session.scalars(select(JobRow.id).where(JobRow.grid_id.is_not(None), *unwanted, ~wanted.exists())):
+        yield f"job {job_id} goes on although every grid with it was cancelled: cancel it"
 
 
 def _checkpoints(session: Session, folder: Path) -> Iterator[str]:
@@ -129,6 +151,10 @@ def _artefacts(session: Session, folder: Path) -> Iterator[str]:
         if not (folder / encoder.key).is_file():
             maker = f"job {encoder.job_id}" if encoder.job_id else "the lab"
             yield f"encoder {encoder.id} of {maker}: {encoder.key} is missing: restore it, or make it again"
+    kept = select(ResultRow.id, ResultRow.job_id, ResultRow.predictions).where(ResultRow.predictions.is_not(None))
+    for result_id, job_id, key in session.execute(kept):
+        if not (folder / str(key)).is_file():
+            yield f"result {result_id} of job {job_id}: {key} is missing: restore it, or delete the result and run it again"
     for bank in session.scalars(select(BankRow)):
         if not (folder / bank.key).is_file():
             yield f"bank {bank.id} of job {bank.job_id}: {bank.key} is missing: restore it, or embed again"

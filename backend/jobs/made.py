@@ -16,9 +16,8 @@ from backend.jobs.outcomes import Artefact
 from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult, TransferResult
 
 DONE = "The job is done."
-# Of a transfer's config what results are compared by, beside the amount of labels and the seed.
-CHOICES = ("solver", "features", "block", "start", "unfrozen_blocks")
-AT_LENGTH = ("details", "curve", "versions")
+# What a list of thousands of results tells of each; the rest is for a result's own page.
+SUMMARY = ("strategy", "scores", "chance", "chosen", "seconds", "labels_used", "images_seen")
 
 
 def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact | None) -> str:
@@ -56,7 +55,7 @@ def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact 
                     encoder_id=job.encoder_id,
                     strategy=result.strategy,
                     content=content,
-                    summary=summary_of(job.config, content),
+                    summary={name: content[name] for name in SUMMARY},
                     predictions=artefact.key if artefact else None,
                 )
             )
@@ -66,15 +65,6 @@ def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact 
             if not is_new:
                 return f"The same images are here already, as {dataset.name}."
     return DONE
-
-
-def summary_of(config: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """What a list of thousands of results tells of each: all but what only its own page shows, and what was chosen for it."""
-    labels = config.get("labels") or {}
-    choices = {name: config.get(name) for name in CHOICES} | {name: labels.get(name) for name in ("fraction", "shots")}
-    seed = config.get("seed") if config.get("strategy") == "fine_tune" else config.get("seed") or labels.get("seed")
-    short = {name: value for name, value in content.items() if name not in AT_LENGTH}
-    return short | {"choices": choices | {"seed": seed}}
 
 
 def enter_dataset(

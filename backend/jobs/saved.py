@@ -1,7 +1,9 @@
 """Checkpoints as the catalogue knows them: a file counts as one only once its row is committed."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -61,11 +63,33 @@ def in_use(session: Session, job_id: str) -> InUse:
     folder = run_key(job.id, job.epoch)
     if job.state == State.FAILED:
         files.add(f"{folder}/{LAST_GOOD}")  # which the message of a training that diverged names
-    is_needed = job.state in (State.RUNNING, State.SUCCEEDED)
+    has_result = job.kind != Kind.TRANSFER or job.result is not None  # else it was deleted
+    is_needed = job.state == State.RUNNING or (job.state == State.SUCCEEDED and has_result)
     if job.state == State.SUCCEEDED and job.kind == Kind.IMPORT:
         holds_a_set = select(DatasetRow.id).where(DatasetRow.key.startswith(f"{folder}/", autoescape=True))
         is_needed = session.scalar(holds_a_set.limit(1)) is not None
     return InUse(frozenset(files), folder if is_needed else None)
+
+
+def remove_unused(session: Session, data_folder: Path, job_id: str) -> None:
+    """Remove what the attempts of a job that has ended left and nobody needs."""
+    needed = in_use(session, job_id)
+    for folder in (data_folder / jobs_key(job_id)).glob("*"):
+        if needed.folder is None or folder != data_folder / needed.folder:
+            for path in set(folder.glob("*")) - {data_folder / key for key in needed.files}:
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not empty, or no folder
+            folder.rmdir()
+    with contextlib.suppress(OSError):
+        (data_folder / jobs_key(job_id)).rmdir()
+
+
+def finish_deletions_of_results(session: Session, data_folder: Path) -> None:
+    """At the start: remove files of results whose rows went before a crash."""
+    deleted = (JobRow.kind == Kind.TRANSFER, JobRow.state == State.SUCCEEDED, JobRow.result.is_(None))
+    for job_id in session.scalars(select(JobRow.id).where(*deleted)):
+        if (data_folder / jobs_key(job_id)).is_dir():
+            remove_unused(session, data_folder, job_id)
 
 
 def keep(session: Session, job: JobRow, event: Checkpoint) -> None:

@@ -882,6 +882,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/results/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Results
+         * @description Whether two results on the same images differ by more than chance; 422 where the images are not the same.
+         */
+        get: operations["compare_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/{result_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Result
+         * @description One result, with all that stands behind it.
+         */
+        get: operations["read_result"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Result
+         * @description Delete a result and every answer that was kept; its job stays. 409 where it is pinned, or of a grid that has not ended.
+         */
+        delete: operations["delete_result"];
+        options?: never;
+        head?: never;
+        /**
+         * Change Result
+         * @description Name, tag or pin a result.
+         */
+        patch: operations["change_result"];
+        trace?: never;
+    };
+    "/api/results/{result_id}/mistakes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Mistakes
+         * @description The images behind a cell, a row or a column of the confusion matrix, or all mistakes; the most confident answer first.
+         */
+        get: operations["list_mistakes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/search": {
         parameters: {
             query?: never;
@@ -1033,6 +1101,24 @@ export interface components {
             stem: string;
             /** Width */
             width: number;
+        };
+        /**
+         * AucDifferenceOut
+         * @description Second minus first, with a 95 % interval and p by a paired bootstrap over images.
+         */
+        AucDifferenceOut: {
+            /** Difference */
+            difference: number;
+            /** First */
+            first: number;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** P */
+            p: number;
+            /** Second */
+            second: number;
         };
         /**
          * AugmentConfig
@@ -1321,6 +1407,30 @@ export interface components {
             precision: number | null;
             /** Recall */
             recall: number | null;
+        };
+        /**
+         * ComparisonOut
+         * @description Two results on the same ``n`` images of a split: how many only one got right, and McNemar's exact ``p``.
+         */
+        ComparisonOut: {
+            auc: components["schemas"]["AucDifferenceOut"] | null;
+            /** First Accuracy */
+            first_accuracy: number;
+            /** N */
+            n: number;
+            /** Only First */
+            only_first: number;
+            /** Only Second */
+            only_second: number;
+            /** P */
+            p: number;
+            /** Second Accuracy */
+            second_accuracy: number;
+            /**
+             * Split
+             * @enum {string}
+             */
+            split: "val" | "test";
         };
         /**
          * ConfigsOut
@@ -2301,7 +2411,7 @@ export interface components {
          *     ``position`` counts from 1 among the waiting jobs that the same workers take; what is predicted is null where nobody knows.
          *     ``spent_s`` are seconds of attempts that are over, ``saved_step`` is where the job, or one that continues it, can go on.
          *     ``device`` is, in words, where it runs or ran last; ``pinned_to`` names the only one where it may. ``dataset_id`` is what an
-         *     import made, null until then.
+         *     import made, null until then. ``grid_id`` is the grid that submitted it.
          */
         JobOut: {
             /** Config */
@@ -2324,6 +2434,8 @@ export interface components {
             error: components["schemas"]["JobErrorOut"] | null;
             /** Finished At */
             finished_at: number | null;
+            /** Grid Id */
+            grid_id: string | null;
             /** Id */
             id: string;
             kind: components["schemas"]["Kind"];
@@ -2621,6 +2733,32 @@ export interface components {
             how: string;
             /** Name */
             name: string;
+        };
+        /**
+         * MistakeOut
+         * @description What was answered to an image: classes by number, and the ``probability`` of the answer among those of all classes.
+         */
+        MistakeOut: {
+            /** Index */
+            index: number;
+            /** Predicted */
+            predicted: number;
+            /** Probabilities */
+            probabilities: number[];
+            /** Probability */
+            probability: number;
+            /** Truth */
+            truth: number;
+        };
+        /**
+         * MistakesOut
+         * @description The first of ``total`` images, the most confident answer first.
+         */
+        MistakesOut: {
+            /** Items */
+            items: components["schemas"]["MistakeOut"][];
+            /** Total */
+            total: number;
         };
         /**
          * OptimConfig
@@ -3265,8 +3403,115 @@ export interface components {
             before: number;
         };
         /**
+         * ResultChangesIn
+         * @description What is left out stays; an empty ``name`` takes the name away.
+         */
+        ResultChangesIn: {
+            /** Name */
+            name?: string | null;
+            /** Pinned */
+            pinned?: boolean | null;
+            /** Tags */
+            tags?: string[] | null;
+        };
+        /**
+         * ResultDetailOut
+         * @description A result with all that stands behind it, and what it needs to be had again.
+         *
+         *     ``details`` are empty for results of before there were any, ``curve`` where nothing was trained by epochs. ``has_predictions``
+         *     where every single answer was kept.
+         */
+        ResultDetailOut: {
+            /** Chance */
+            chance: number;
+            /** Chosen */
+            chosen: {
+                [key: string]: number;
+            };
+            /**
+             * Chosen On
+             * @default val
+             * @constant
+             */
+            chosen_on: "val";
+            /** Classes */
+            classes: string[];
+            /** Config */
+            config: {
+                [key: string]: unknown;
+            };
+            /** Content Hash */
+            content_hash: string;
+            /** Created At */
+            created_at: number;
+            /**
+             * Curve
+             * @default []
+             */
+            curve: components["schemas"]["EpochScore"][];
+            /** Dataset Id */
+            dataset_id: string;
+            /** Dataset Name */
+            dataset_name: string;
+            /**
+             * Details
+             * @default []
+             */
+            details: components["schemas"]["SplitDetails"][];
+            /** Device */
+            device?: string | null;
+            /** Encoder Id */
+            encoder_id: string;
+            /** Encoder Name */
+            encoder_name: string;
+            /**
+             * Encoder Origin
+             * @enum {string}
+             */
+            encoder_origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
+            /** Encoder Sha256 */
+            encoder_sha256: string;
+            /** Grid Id */
+            grid_id: string | null;
+            /** Has Predictions */
+            has_predictions: boolean;
+            /** Id */
+            id: string;
+            /** Images Seen */
+            images_seen: number | null;
+            /** Job Id */
+            job_id: string;
+            /** Labels Used */
+            labels_used: number | null;
+            /** Name */
+            name: string;
+            /** Pinned */
+            pinned: boolean;
+            /** Scores */
+            scores: components["schemas"]["Score"][];
+            /** Seconds */
+            seconds: number;
+            /**
+             * Strategy
+             * @enum {string}
+             */
+            strategy: "knn" | "linear_probe" | "fine_tune";
+            /** Tags */
+            tags: string[];
+            /**
+             * Versions
+             * @default {}
+             */
+            versions: {
+                [key: string]: string;
+            };
+        };
+        /**
          * ResultOut
-         * @description ``chance`` is the accuracy of guessing the commonest class; ``chosen`` what validation chose.
+         * @description A result in a list. ``chance`` is the accuracy of guessing the commonest class; ``chosen`` what validation chose.
+         *
+         *     ``name``, ``tags`` and ``pinned`` are people's. ``config`` is the job's, ``grid_id`` the grid that submitted it. What an older
+         *     version did not record is null.
          */
         ResultOut: {
             /** Chance */
@@ -3274,6 +3519,10 @@ export interface components {
             /** Chosen */
             chosen: {
                 [key: string]: number;
+            };
+            /** Config */
+            config: {
+                [key: string]: unknown;
             };
             /** Created At */
             created_at: number;
@@ -3290,10 +3539,20 @@ export interface components {
              * @enum {string}
              */
             encoder_origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
+            /** Grid Id */
+            grid_id: string | null;
             /** Id */
             id: string;
+            /** Images Seen */
+            images_seen: number | null;
             /** Job Id */
             job_id: string;
+            /** Labels Used */
+            labels_used: number | null;
+            /** Name */
+            name: string;
+            /** Pinned */
+            pinned: boolean;
             /** Scores */
             scores: components["schemas"]["Score"][];
             /** Seconds */
@@ -3303,6 +3562,8 @@ export interface components {
              * @enum {string}
              */
             strategy: "knn" | "linear_probe" | "fine_tune";
+            /** Tags */
+            tags: string[];
         };
         /** ResultsOut */
         ResultsOut: {
@@ -5957,6 +6218,221 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResultsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    compare_results: {
+        parameters: {
+            query: {
+                /** @description Id of a row: 26 digits and small letters. */
+                first: string;
+                /** @description Id of a row: 26 digits and small letters. */
+                second: string;
+                split?: "val" | "test";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                result_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultDetailOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    delete_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                result_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    change_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                result_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResultChangesIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_mistakes: {
+        parameters: {
+            query?: {
+                split?: "val" | "test";
+                truth?: number | null;
+                predicted?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                result_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MistakesOut"];
                 };
             };
             /** @description Client Error */

@@ -14,12 +14,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
+from backend.api.result_answers import ResultsOut, results_json
 from backend.catalogue import migrations
 from backend.catalogue.engine import Catalogue, open_catalogue
 from backend.catalogue.models import Base, JobRow, ResultRow
 from backend.catalogue.upgrade import CatalogueTooNew, upgrade
 from backend.jobs.cells import name_cells, standings
 from backend.settings import Settings
+from simclr.results import Score, TransferResult
 
 
 def shape_of(engine: Engine) -> dict[str, object]:
@@ -83,14 +85,21 @@ def test_results_of_before_grids_are_summarised_by_all_that_was_known(settings: 
             "encoder VALUES ('e', 'pixels', 'pixels', 'k', 'sha', '{}', NULL, 'd', 1)",
             "job (id, kind, name, state, desired, config, dataset_id, encoder_id, epoch, not_before, crashes, created_at) "
             "VALUES ('j', 'transfer', 'n', 'succeeded', 'run', '{\"strategy\": \"knn\"}', 'd', 'e', 1, 0, 0, 1)",
-            "result VALUES ('r', 'j', 'e', 'd', 'knn', '{\"chance\": 0.3}', 1)",
         ):
             connection.execute(text(f"INSERT INTO {row}"))
+        old = Score(split="test", n=9, accuracy=0.5, accuracy_low=0.2, accuracy_high=0.8)
+        content = TransferResult(strategy="knn", scores=[old], chance=0.3, seconds=1.0, chosen={})
+        before = content.model_dump_json(exclude_unset=True)
+        connection.execute(
+            text("INSERT INTO result VALUES ('r', 'j', 'e', 'd', 'knn', :content, 1)"), {"content": before}
+        )
     upgrade(opened.engine)
     name_cells(opened)
     with opened.reading() as session:
         result = session.get_one(ResultRow, "r")
-        assert (result.summary, result.predictions, result.tags, result.pinned) == ({"chance": 0.3}, None, [], False)
+        assert (result.predictions, result.tags, result.pinned) == (None, [], False)
+        told = ResultsOut.model_validate_json(results_json(session).text).items[0]
+        assert (told.id, told.chance, told.labels_used, told.scores[0].ece) == ("r", 0.3, None, None)
         assert standings(session, [str(session.get_one(JobRow, "j").cell)]).popitem()[1].result_id == "r"
     opened.close()
 

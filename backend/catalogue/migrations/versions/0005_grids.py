@@ -11,8 +11,11 @@ WITH_KEYS = (
     "ALTER TABLE job ADD COLUMN grid_id VARCHAR REFERENCES grid (id)",
     "ALTER TABLE encoder ADD COLUMN run_id VARCHAR REFERENCES job (id)",
 )
-# Until now results were short enough to be listed whole.
-SUMMARISE = "UPDATE result SET summary = content"
+# Of a result what lists tell, and what scores did not have until now.
+SUMMARY = ("strategy", "scores", "chance", "chosen", "seconds", "labels_used", "images_seen")
+NEW_OF_SCORES = (
+    "balanced_accuracy", "macro_f1", "auc", "auc_low", "auc_high", "average_precision", "log_loss", "ece",
+)  # fmt: skip
 
 
 def upgrade() -> None:
@@ -53,4 +56,16 @@ def upgrade() -> None:
     op.add_column("result", sa.Column("name", sa.String(), nullable=False, server_default=""))
     op.add_column("result", sa.Column("tags", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("result", sa.Column("pinned", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.execute(SUMMARISE)
+    _summarise()
+
+
+def _summarise() -> None:
+    """Until now results were short enough to be listed whole."""
+    result = sa.table(
+        "result", sa.column("id", sa.String()), sa.column("content", sa.JSON()), sa.column("summary", sa.JSON())
+    )
+    connection = op.get_bind()
+    for result_id, content in connection.execute(sa.select(result.c.id, result.c.content)).all():
+        scores = [dict.fromkeys(NEW_OF_SCORES) | score for score in content.get("scores", [])]
+        summary = {name: content.get(name) for name in SUMMARY} | {"scores": scores}
+        connection.execute(sa.update(result).where(result.c.id == result_id).values(summary=summary))
