@@ -57,7 +57,8 @@ class ResultDetailOut(ResultOut):
     """A result with all that stands behind it, and what it needs to be had again.
 
     ``details`` are empty for results of before there were any, ``curve`` where nothing was trained by epochs. ``has_predictions``
-    where every single answer was kept.
+    where every single answer was kept. ``dataset_key`` and ``encoder_key`` are what to give to the command line, below the data
+    folder; a set whose images were deleted has an empty one.
     """
 
     chosen_on: Literal["val"] = "val"
@@ -67,7 +68,9 @@ class ResultDetailOut(ResultOut):
     versions: dict[str, str] = {}
     classes: list[str]
     content_hash: str
+    dataset_key: str
     encoder_sha256: str
+    encoder_key: str
     has_predictions: bool
 
 

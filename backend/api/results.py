@@ -50,7 +50,9 @@ def read_result(result_id: RowId, lab: LabDep) -> ResultDetailOut:
     about = {
         "classes": dataset.info.get("classes", []),
         "content_hash": dataset.content_hash,
+        "dataset_key": dataset.key,
         "encoder_sha256": encoder.sha256,
+        "encoder_key": encoder.key,
         "has_predictions": row.predictions is not None,
     }
     listed = short.model_dump() if short is not None else {}

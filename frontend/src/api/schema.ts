@@ -3419,7 +3419,8 @@ export interface components {
          * @description A result with all that stands behind it, and what it needs to be had again.
          *
          *     ``details`` are empty for results of before there were any, ``curve`` where nothing was trained by epochs. ``has_predictions``
-         *     where every single answer was kept.
+         *     where every single answer was kept. ``dataset_key`` and ``encoder_key`` are what to give to the command line, below the data
+         *     folder; a set whose images were deleted has an empty one.
          */
         ResultDetailOut: {
             /** Chance */
@@ -3451,6 +3452,8 @@ export interface components {
             curve: components["schemas"]["EpochScore"][];
             /** Dataset Id */
             dataset_id: string;
+            /** Dataset Key */
+            dataset_key: string;
             /** Dataset Name */
             dataset_name: string;
             /**
@@ -3462,6 +3465,8 @@ export interface components {
             device?: string | null;
             /** Encoder Id */
             encoder_id: string;
+            /** Encoder Key */
+            encoder_key: string;
             /** Encoder Name */
             encoder_name: string;
             /**
