@@ -17,6 +17,7 @@ from backend.api import (
     predictions,
     reports,
     results,
+    retrieval,
     search,
     session,
     studies,
@@ -28,7 +29,7 @@ from backend.errors import ErrorOut
 
 NOUNS = (
     health, session, system, configs, imports, datasets, dataset_deletion, variants, images, tiles, reports, augmentations,
-    studies, jobs, events, encoders, search, predictions, results, grids,
+    studies, jobs, events, encoders, search, retrieval, predictions, results, grids,
 )  # fmt: skip
 
 

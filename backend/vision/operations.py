@@ -39,11 +39,25 @@ def untrained(header: Header, _blobs: list[bytes]) -> Reply:
 
 
 def study(header: Header, blobs: list[bytes]) -> Reply:
-    """A study of a policy."""
+    """A study of a policy, or of an encoder's neighbours."""
     # Its solver costs a part of a second that the child of previews never needs.
     from backend.vision.studies import STUDIES
 
     return STUDIES[header["do"]](header, blobs)
+
+
+def adoption(header: Header, blobs: list[bytes]) -> Reply:
+    """An encoder file made of another file."""
+    # Reading strangers' weights is rare, and torchvision costs seconds.
+    from backend.vision import adoption
+
+    make = {
+        "of_checkpoint": adoption.of_checkpoint,
+        "of_upload": adoption.of_upload,
+        "of_imagenet": adoption.of_imagenet,
+        "imagenet_files": adoption.imagenet_files,
+    }
+    return make[header["do"]](header, blobs)
 
 
 OPERATIONS: dict[str, Callable[[Header, list[bytes]], Reply]] = {
@@ -54,8 +68,14 @@ OPERATIONS: dict[str, Callable[[Header, list[bytes]], Reply]] = {
     "shortcuts": study,
     "hardness": study,
     "label_costs": study,
+    "retrieval": study,
+    "hubs": study,
     "encode": encode,
     "untrained": untrained,
+    "of_checkpoint": adoption,
+    "of_upload": adoption,
+    "of_imagenet": adoption,
+    "imagenet_files": adoption,
 }
 
 

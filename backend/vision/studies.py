@@ -1,4 +1,4 @@
-"""What takes seconds about a policy: its shortcuts, how hard its pairs are for an encoder, what it costs the label."""
+"""What takes seconds: a policy's shortcuts, how hard its pairs are, what it costs the label; an encoder's neighbours."""
 
 import time
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backend.vision.encoders import encoder_at
@@ -17,6 +18,7 @@ from simclr.encoders import EncoderFile
 from simclr.hardness import features_of, hardness
 from simclr.policy_effects import Labelled, label_costs, mean_changes
 from simclr.policy_parts import parts_on
+from simclr.retrieval import find_hubs, retrieval
 from simclr.shortcuts import audit_shortcuts
 
 BARS = 40
@@ -67,11 +69,30 @@ def cost(header: Header, blobs: list[bytes]) -> Reply:
     return asdict(found), []
 
 
+def neighbours(header: Header, blobs: list[bytes]) -> Reply:
+    """How well images find those of their class in a bank; blobs are labels, queries and the gallery, int64."""
+    labels, queries, gallery = (np.frombuffer(blob, dtype=np.int64) for blob in blobs)
+    return asdict(retrieval(_bank(header), labels, queries, gallery)), []
+
+
+def hubs(header: Header, blobs: list[bytes]) -> Reply:
+    """Whose neighbour each image is, among those of a bank that the one blob, int64, names; answered with the counts, int64."""
+    found = find_hubs(_bank(header)[np.frombuffer(blobs[0], dtype=np.int64)], header["k"])
+    return {"skewness": found.skewness}, [found.occurrences.tobytes()]
+
+
 STUDIES: dict[str, Callable[[Header, list[bytes]], Reply]] = {
     "shortcuts": shortcuts,
     "hardness": hard,
     "label_costs": cost,
+    "retrieval": neighbours,
+    "hubs": hubs,
 }
+
+
+def _bank(header: Header) -> NDArray[np.float32]:
+    bank: NDArray[np.float32] = np.load(header["bank"], mmap_mode="r", allow_pickle=False)
+    return bank
 
 
 def _asked(header: Header, blobs: list[bytes]) -> tuple[list[Tensor], AugmentConfig, torch.Generator]:

@@ -523,9 +523,51 @@ export interface paths {
         put?: never;
         /**
          * Add Encoder
-         * @description Make a baseline.
+         * @description Make a baseline, or an encoder of a checkpoint or of ImageNet's weights; nothing is downloaded.
          */
         post: operations["add_encoder"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/encoders/imagenet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Imagenet
+         * @description Torchvision's weights of ImageNet that can be used, and where the others would have to be put.
+         */
+        get: operations["list_imagenet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/encoders/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload Encoder
+         * @description An encoder of the file that is the body: one of the lab's, a safetensors file of weights, or a state_dict of torch.save.
+         *
+         *     Only weights are read: a file that holds objects, whose code would run, is refused.
+         */
+        post: operations["upload_encoder"];
         delete?: never;
         options?: never;
         head?: never;
@@ -970,6 +1012,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/search/hubs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hubs
+         * @description Which images an encoder holds for everybody's neighbours, and how many for nobody's.
+         */
+        post: operations["hubs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search/retrieval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Judge
+         * @description How well images of one split find those of their class in another, under an encoder.
+         */
+        post: operations["judge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/search/upload": {
         parameters: {
             query?: never;
@@ -1101,6 +1183,16 @@ export interface components {
             stem: string;
             /** Width */
             width: number;
+        };
+        /**
+         * AtKOut
+         * @description ``precision``: the share of the k nearest that are of the query's class; ``recall``: how often at least one is.
+         */
+        AtKOut: {
+            /** K */
+            k: number;
+            precision: components["schemas"]["MeanOut"];
+            recall: components["schemas"]["MeanOut"];
         };
         /**
          * AucDifferenceOut
@@ -1389,6 +1481,40 @@ export interface components {
             sha256: string;
             /** Step */
             step: number;
+        };
+        /**
+         * CheckpointIn
+         * @description The encoder of a pretraining as it was at a checkpoint that is kept; GET /api/jobs/{id}/checkpoints lists them.
+         */
+        CheckpointIn: {
+            /**
+             * Job Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            job_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            origin: "checkpoint";
+            /** Step */
+            step: number;
+        };
+        /**
+         * ClassRetrievalOut
+         * @description ``n`` queries of a class: precision at the largest k, and mean average precision.
+         */
+        ClassRetrievalOut: {
+            /** Average Precision */
+            average_precision: number;
+            /** Class Name */
+            class_name: string;
+            /** Label */
+            label: number;
+            /** N */
+            n: number;
+            /** Precision */
+            precision: number;
         };
         /**
          * ClassScore
@@ -1766,6 +1892,9 @@ export interface components {
         /**
          * EncoderOut
          * @description ``architecture`` is null for pixels; ``embedded_dataset_ids`` names the data sets that can be searched with it.
+         *
+         *     ``job_id`` is the pretraining whose end it is; made of a checkpoint, it is that of ``run_id`` after ``step`` steps. It
+         *     ``has_projection`` where z can be had of it.
          */
         EncoderOut: {
             architecture: components["schemas"]["ArchitectureOut"] | null;
@@ -1779,6 +1908,8 @@ export interface components {
             embedded_dataset_ids: string[];
             /** Feature Dim */
             feature_dim: number;
+            /** Has Projection */
+            has_projection: boolean;
             /** Id */
             id: string;
             /** Image Size */
@@ -1792,6 +1923,10 @@ export interface components {
              * @enum {string}
              */
             origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
+            /** Run Id */
+            run_id: string | null;
+            /** Step */
+            step: number | null;
         };
         /** EncoderStudyIn */
         EncoderStudyIn: {
@@ -2314,6 +2449,107 @@ export interface components {
              */
             split: "train" | "val" | "test";
         };
+        /** HubOut */
+        HubOut: {
+            /** Index */
+            index: number;
+            /** Occurrences */
+            occurrences: number;
+        };
+        /** HubsIn */
+        HubsIn: {
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /**
+             * Encoder Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            encoder_id: string;
+            /**
+             * K
+             * @default 10
+             */
+            k: number;
+            /**
+             * Tab
+             * @description Who asks: tabs take turns.
+             * @default
+             */
+            tab: string;
+        };
+        /**
+         * HubsOut
+         * @description Among ``n`` images, of ``of``: how often each is one of the ``k`` nearest of another, ``k`` times on average.
+         *
+         *     ``hubs`` are those found most often; ``orphans`` images are never found, ``orphan_examples`` some of them. ``skewness`` of the
+         *     counts is 0 where all are found alike, and large where few are found by many.
+         */
+        HubsOut: {
+            /** Hubs */
+            hubs: components["schemas"]["HubOut"][];
+            /** K */
+            k: number;
+            /** N */
+            n: number;
+            /** Of */
+            of: number;
+            /** Orphan Examples */
+            orphan_examples: number[];
+            /** Orphans */
+            orphans: number;
+            /** Skewness */
+            skewness: number;
+        };
+        /**
+         * ImageNetFileOut
+         * @description A file of torchvision's: where it is looked for on the server, and whether it is there.
+         */
+        ImageNetFileOut: {
+            /**
+             * Architecture
+             * @enum {string}
+             */
+            architecture: "resnet18" | "resnet34" | "resnet50";
+            /** Is Here */
+            is_here: boolean;
+            /** Path */
+            path: string;
+        };
+        /**
+         * ImageNetIn
+         * @description Torchvision's network, trained on ImageNet's labels, for the channels of a data set; where its file is on the server.
+         */
+        ImageNetIn: {
+            /**
+             * Architecture
+             * @enum {string}
+             */
+            architecture: "resnet18" | "resnet34" | "resnet50";
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /**
+             * Image Size
+             * @description Side to which images are brought; trained at 224.
+             * @default 224
+             */
+            image_size: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            origin: "imagenet";
+        };
+        /** ImageNetOut */
+        ImageNetOut: {
+            /** Files */
+            files: components["schemas"]["ImageNetFileOut"][];
+        };
         /**
          * ImageOut
          * @description ``label`` and ``class_name`` are null for an image without a label.
@@ -2733,6 +2969,18 @@ export interface components {
             how: string;
             /** Name */
             name: string;
+        };
+        /**
+         * MeanOut
+         * @description A mean over queries with its 95 % interval.
+         */
+        MeanOut: {
+            /** High */
+            high: number | null;
+            /** Low */
+            low: number | null;
+            /** Value */
+            value: number;
         };
         /**
          * MistakeOut
@@ -3576,6 +3824,61 @@ export interface components {
             items: components["schemas"]["ResultOut"][];
         };
         /**
+         * RetrievalIn
+         * @description ``queries`` and ``gallery`` are splits; null stands for test, or what has labels, and for train.
+         */
+        RetrievalIn: {
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /**
+             * Encoder Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            encoder_id: string;
+            /** Gallery */
+            gallery?: ("train" | "val" | "test") | null;
+            /** Queries */
+            queries?: ("train" | "val" | "test") | null;
+            /**
+             * Tab
+             * @description Who asks: tabs take turns.
+             * @default
+             */
+            tab: string;
+        };
+        /**
+         * RetrievalOut
+         * @description ``n`` queries, of ``queries_of`` labelled ones, among ``gallery_n``; random neighbours have precision ``chance``.
+         */
+        RetrievalOut: {
+            /** At */
+            at: components["schemas"]["AtKOut"][];
+            /** Chance */
+            chance: number;
+            /**
+             * Gallery
+             * @enum {string}
+             */
+            gallery: "train" | "val" | "test";
+            /** Gallery N */
+            gallery_n: number;
+            mean_average_precision: components["schemas"]["MeanOut"];
+            /** N */
+            n: number;
+            /** Per Class */
+            per_class: components["schemas"]["ClassRetrievalOut"][];
+            /**
+             * Queries
+             * @enum {string}
+             */
+            queries: "train" | "val" | "test";
+            /** Queries Of */
+            queries_of: number;
+        };
+        /**
          * RocCurve
          * @description True against false positive rate, both ascending from 0 to 1, of one class against the rest; 100 points at most.
          */
@@ -4066,6 +4369,44 @@ export interface components {
              * @default 0
              */
             seed: number;
+        };
+        /**
+         * UploadedOut
+         * @description An encoder, and in words what was found in the file.
+         */
+        UploadedOut: {
+            architecture: components["schemas"]["ArchitectureOut"] | null;
+            /** Channels */
+            channels: number;
+            /** Created At */
+            created_at: number;
+            /** Dataset Id */
+            dataset_id: string;
+            /** Embedded Dataset Ids */
+            embedded_dataset_ids: string[];
+            /** Feature Dim */
+            feature_dim: number;
+            /** Found */
+            found: string;
+            /** Has Projection */
+            has_projection: boolean;
+            /** Id */
+            id: string;
+            /** Image Size */
+            image_size: number;
+            /** Job Id */
+            job_id: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
+            /** Run Id */
+            run_id: string | null;
+            /** Step */
+            step: number | null;
         };
         /**
          * UsesOut
@@ -5385,7 +5726,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UntrainedIn"] | components["schemas"]["PixelsIn"];
+                "application/json": components["schemas"]["UntrainedIn"] | components["schemas"]["PixelsIn"] | components["schemas"]["CheckpointIn"] | components["schemas"]["ImageNetIn"];
             };
         };
         responses: {
@@ -5405,6 +5746,100 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EncoderOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_imagenet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImageNetOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    upload_encoder: {
+        parameters: {
+            query: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+                name?: string;
+                image_size?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description It exists already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedOut"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedOut"];
                 };
             };
             /** @description Client Error */
@@ -6480,6 +6915,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    hubs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HubsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HubsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    judge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetrievalIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetrievalOut"];
                 };
             };
             /** @description Client Error */
