@@ -46,3 +46,41 @@ export function extent(values: readonly (number | null | undefined)[], margin = 
   const pad = (high - low || Math.abs(high) || 1) * margin;
   return [low - pad, high + pad];
 }
+
+/** The logarithmic map from `domain`, both ends above zero, to `range`. */
+export function logarithmic([from, to]: Range, range: Range): (value: number) => number {
+  const straight = linear([Math.log(from), Math.log(to)], range);
+  return (value) => straight(Math.log(value));
+}
+
+/** Values 1, 2 or 5 times a power of ten from `low` (above zero) to `high`: the coarsest choice that gives two or more, at most `most`. */
+export function logTicks(low: number, high: number, most = 5): number[] {
+  if (!(low > 0) || !Number.isFinite(high) || high < low) return [];
+  const from = Math.floor(Math.log10(low)) - 1;
+  const powers = Array.from({ length: Math.ceil(Math.log10(high)) - from + 2 }, (_, i) => from + i);
+  const within = (steps: readonly number[]): number[] =>
+    powers
+      .flatMap((power) => steps.map((step) => clean(step * 10 ** power)))
+      .filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));
+  const fine = [[1, 2, 5], [1, 3], [1]].map(within).find((found) => found.length <= most) ?? within([1]);
+  if (fine.length < 2) return ticks(low, high, most);
+  const every = Math.ceil(fine.length / most);
+  return fine.filter((_, i) => i % every === 0);
+}
+
+/** `places` moved apart until neighbours are `gap` from each other, in their order, within `range` where there is room. */
+export function spreadApart(places: readonly number[], gap: number, [start, end]: Range): number[] {
+  const order = places.map((_, i) => i).sort((a, b) => (places[a] ?? 0) - (places[b] ?? 0));
+  const moved = [...places];
+  let last = -Infinity;
+  for (const i of order) {
+    last = Math.max(places[i] ?? 0, last + gap, start);
+    moved[i] = last;
+  }
+  let next = Infinity;
+  for (const i of order.toReversed()) {
+    next = Math.min(moved[i] ?? 0, next - gap, end);
+    moved[i] = next;
+  }
+  return moved;
+}

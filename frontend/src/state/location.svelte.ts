@@ -45,6 +45,13 @@ class Location {
     this.search = search;
   }
 
+  /** Follows a link of a drawing, which `#onClick` does not take for one. */
+  follow(event: MouseEvent, address: string): void {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    this.go(address);
+  }
+
   /** Writes the noted state into the address bar. */
   #flush(): void {
     if (this.#pending === undefined) return;
