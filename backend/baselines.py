@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from backend.catalogue import queries
 from backend.catalogue.engine import now
@@ -16,7 +17,7 @@ from simclr.runs import sha256_of
 def add_pixels(lab: Lab, dataset: DatasetRow) -> tuple[EncoderRow, bool]:
     """The pixels of a data set's images as features, and whether this encoder is new."""
     facts = image_facts(lab.dataset(dataset.key))
-    return _add(lab, lambda path: pixels_encoder(facts, path), f"Pixels of {dataset.name}", dataset.id)
+    return enter_encoder(lab, lambda path: pixels_encoder(facts, path), f"Pixels of {dataset.name}", dataset.id)
 
 
 def add_untrained(lab: Lab, like: EncoderRow, seed: int) -> tuple[EncoderRow, bool]:
@@ -33,11 +34,13 @@ def add_untrained(lab: Lab, like: EncoderRow, seed: int) -> tuple[EncoderRow, bo
     def make(path: Path) -> object:
         return lab.ask({"do": "untrained", "like": str(source), "seed": seed, "path": str(path)})
 
-    return _add(lab, make, f"Untrained, as {like.name}, seed {seed}", like.dataset_id)
+    return enter_encoder(lab, make, f"Untrained, as {like.name}, seed {seed}", like.dataset_id)
 
 
-def _add(lab: Lab, make: Callable[[Path], object], name: str, dataset_id: str) -> tuple[EncoderRow, bool]:
-    """Let ``make`` write the file and enter it; the same bytes are not kept twice."""
+def enter_encoder(
+    lab: Lab, make: Callable[[Path], object], name: str, dataset_id: str, **more: Any
+) -> tuple[EncoderRow, bool]:
+    """Let ``make`` write the file and enter it, with ``more`` columns; the same bytes are not kept twice."""
     encoder_id = new_id()
     key = f"encoders/{encoder_id}.safetensors"
     path = lab.folder / key
@@ -61,6 +64,7 @@ def _add(lab: Lab, make: Callable[[Path], object], name: str, dataset_id: str) -
                     description=description.model_dump(mode="json"),
                     dataset_id=dataset_id,
                     created_at=now(session),
+                    **more,
                 )
                 session.add(row)
                 is_new = True

@@ -21,7 +21,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 # The only doors without a key. Pages are open because they hold nothing: everything they show comes from the API.
 OPEN = frozenset({("GET", "/api/health"), ("POST", "/api/session")})
 # Count their bytes themselves.
-STREAMED = frozenset({"/api/datasets/upload", "/api/search/upload", "/api/augmentations/photo"})
+STREAMED = frozenset({"/api/datasets/upload", "/api/search/upload", "/api/augmentations/photo", "/api/encoders/upload"})
 MAX_JSON_BYTES = 1 << 20
 
 

@@ -131,6 +131,11 @@ def weights_url(architecture: Published) -> str:
     return str(get_model_weights(architecture)["IMAGENET1K_V1"].url)
 
 
+def published_file(architecture: Published) -> Path:
+    """Where torchvision's file is looked for, in torch.hub's cache, be it there or not."""
+    return _cache() / _name(weights_url(architecture))
+
+
 def _cached(url: str, download: bool) -> Path:
     cached = _cache() / _name(url)
     if not cached.is_file():

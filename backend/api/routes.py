@@ -15,6 +15,7 @@ from backend.api import (
     imports,
     jobs,
     predictions,
+    pretrainings,
     reports,
     results,
     retrieval,
@@ -29,7 +30,7 @@ from backend.errors import ErrorOut
 
 NOUNS = (
     health, session, system, configs, imports, datasets, dataset_deletion, variants, images, tiles, reports, augmentations,
-    studies, jobs, events, encoders, search, retrieval, predictions, results, grids,
+    studies, jobs, pretrainings, events, encoders, search, retrieval, predictions, results, grids,
 )  # fmt: skip
 
 

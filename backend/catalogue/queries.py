@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import RowMapping, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
@@ -50,6 +51,12 @@ def encoders_made_by(session: Session, job_ids: Iterable[str]) -> dict[str, str]
     wanted = list(job_ids)
     rows = session.execute(select(EncoderRow.job_id, EncoderRow.id).where(EncoderRow.job_id.in_(wanted)))
     return {job_id: encoder_id for job_id, encoder_id in rows if job_id is not None}
+
+
+def encoders_of_run(session: Session, job_id: str) -> dict[int, str]:
+    """Ids of the encoders that were made of a pretraining's checkpoints, by step."""
+    rows = session.execute(select(EncoderRow.step, EncoderRow.id).where(EncoderRow.run_id == job_id))
+    return {step: encoder_id for step, encoder_id in rows if step is not None}
 
 
 def checkpoints(session: Session, job_id: str) -> Sequence[CheckpointRow]:
@@ -112,6 +119,12 @@ def events_after(session: Session, job_id: str, seq: int, *, limit: int = 500) -
     return session.scalars(
         select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
     ).all()
+
+
+def told(session: Session, job_id: str, kind: str) -> Sequence[dict[str, Any]]:
+    """What all events of a kind say, in their order."""
+    wanted = (EventRow.job_id == job_id, EventRow.kind == kind)
+    return session.scalars(select(EventRow.data).where(*wanted).order_by(EventRow.seq)).all()
 
 
 def numbers_after(session: Session, job_id: str, seq: int, *, points: int) -> list[int]:

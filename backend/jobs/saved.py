@@ -110,12 +110,12 @@ def forget(session: Session, saved: Saved) -> None:
 
 
 def keep_last(session: Session, job: JobRow) -> None:
-    """Of a job that succeeded only the last state is of use: for more epochs."""
-    _forget_all_but(session, checkpoints(session, job.id), 1, best_too=False)
+    """Of a job that succeeded the last state is of use, for more epochs, and the best by k-NN, as an encoder to compare."""
+    _forget_all_but(session, checkpoints(session, job.id), 1)
 
 
-def _forget_all_but(session: Session, rows: Sequence[CheckpointRow], newest: int, *, best_too: bool = True) -> None:
+def _forget_all_but(session: Session, rows: Sequence[CheckpointRow], newest: int) -> None:
     best = max(rows, key=lambda row: -1.0 if row.knn_accuracy is None else row.knn_accuracy, default=None)
     for row in rows[newest:]:
-        if row is not best or not best_too:
+        if row is not best:
             session.delete(row)

@@ -842,6 +842,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Checkpoints
+         * @description Kept checkpoints of a pretraining, the newest first.
+         */
+        get: operations["list_checkpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/events": {
         parameters: {
             query?: never;
@@ -898,6 +918,26 @@ export interface paths {
          * @description Let a paused job run on; 409 when nobody paused it.
          */
         post: operations["resume_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/verdict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Verdict
+         * @description Whether a pretraining learns, by stated rules over what was measured on the way; also while it runs.
+         */
+        get: operations["read_verdict"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1499,6 +1539,25 @@ export interface components {
             origin: "checkpoint";
             /** Step */
             step: number;
+        };
+        /**
+         * CheckpointOut
+         * @description A kept state of a training, after ``step`` steps and ``epoch`` passes; ``encoder_id`` where an encoder was made of it.
+         */
+        CheckpointOut: {
+            /** Encoder Id */
+            encoder_id: string | null;
+            /** Epoch */
+            epoch: number;
+            /** Knn Accuracy */
+            knn_accuracy: number | null;
+            /** Step */
+            step: number;
+        };
+        /** CheckpointsOut */
+        CheckpointsOut: {
+            /** Items */
+            items: components["schemas"]["CheckpointOut"][];
         };
         /**
          * ClassRetrievalOut
@@ -4482,6 +4541,33 @@ export interface components {
             };
         };
         /**
+         * Verdict
+         * @description Whether a pretraining learns: its state, the figures that led to it, and the one change to try.
+         */
+        Verdict: {
+            /** Advice */
+            advice: string;
+            /** Because */
+            because: components["schemas"]["VerdictFigure"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "too_early" | "at_chance" | "learning" | "flat_loss_probe_rising" | "collapsed_total" | "collapsed_dimensional" | "shortcut_suspected";
+        };
+        /**
+         * VerdictFigure
+         * @description A figure that led to a verdict, and the rule that it met, in words.
+         */
+        VerdictFigure: {
+            /** Name */
+            name: string;
+            /** Rule */
+            rule: string;
+            /** Value */
+            value: number;
+        };
+        /**
          * ViewOut
          * @description A view as a ``data:image/png`` address, what was drawn, and the SHA-256 of its float32 numbers before rounding.
          */
@@ -6515,6 +6601,47 @@ export interface operations {
             };
         };
     };
+    list_checkpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
     stream_events: {
         parameters: {
             query?: never;
@@ -6618,6 +6745,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_verdict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verdict"];
                 };
             };
             /** @description Client Error */

@@ -95,7 +95,13 @@ def settle(app: FastAPI, job_id: str, outcome: Outcome) -> None:
         claim = store.claim(session, "worker")
         assert claim is not None
         assert claim.job_id == job_id
-        assert store.settle(session, job_id, claim.epoch, outcome)
+    settle_claimed(app, claim, outcome)
+
+
+def settle_claimed(app: FastAPI, claim: store.Claim, outcome: Outcome) -> None:
+    """Play the worker that has claimed a job, and end it."""
+    with lab(app).catalogue.writing() as session:
+        assert store.settle(session, claim.job_id, claim.epoch, outcome)
 
 
 def imported(app: FastAPI, answer: Response, reads: Reads = reads_here) -> dict[str, Any]:

@@ -1,20 +1,29 @@
 """Baselines are made once and are what they say."""
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from fastapi import FastAPI
+from httpx2 import Response
 from starlette.testclient import TestClient
+from torchvision.models.resnet import BasicBlock, ResNet
 
+from backend.jobs import store
+from backend.jobs.invariants import violations
 from backend.jobs.outcomes import Artefact, Succeeded
-from simclr.config import EncoderConfig
-from simclr.encoder_file import image_facts
+from simclr.config import EncoderConfig, PretrainConfig
+from simclr.encoder_file import image_facts, read_encoder_file
 from simclr.encoders import load_encoder, seeded, untrained_encoder
+from simclr.events import Evaluation
+from simclr.pretrain import pretrain
 from simclr.results import PretrainResult
-from simclr.runs import sha256_of
+from simclr.runs import Run, sha256_of
 from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
+from tests.simclr.interruptions import ALWAYS, SILENT
 
 UNKNOWN = "0" * 26
 
@@ -85,3 +94,111 @@ def test_a_baseline_that_cannot_be_is_refused(
         body = {**body, "like": shown.encoder}
     answer = client.post("/api/encoders", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+@pytest.fixture(scope="module")
+def adopting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """A lab whose one child sees images and reads files, with a data set."""
+    with lab.running(tmp_path_factory.mktemp("adopting"), seeing=True) as app:
+        lab.lab(app).studies = lab.lab(app).vision
+        yield app
+
+
+def upload(app: FastAPI, dataset_id: str, content: bytes, **query: object) -> Response:
+    path = "/api/encoders/upload"
+    return lab.signed_in(app).post(path, params={"dataset_id": dataset_id, **query}, content=content)
+
+
+class Trap:
+    """Would say that it ran when it is unpickled."""
+
+    def __init__(self, touched: Path) -> None:
+        self.touched = touched
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self.touched,)
+
+
+def test_files_of_weights_become_encoders_and_hostile_ones_are_refused(adopting: FastAPI, tmp_path: Path) -> None:
+    dataset_id = lab.add_images(adopting, lab.images())
+    network = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=10).state_dict()
+    torch.save(network, tmp_path / "r.pth")
+    made = upload(adopting, dataset_id, (tmp_path / "r.pth").read_bytes(), name="From torchvision", image_size=32)
+    assert made.status_code == 201, made.text
+    row = made.json()
+    assert (row["name"], row["origin"], row["image_size"], row["feature_dim"]) == (
+        "From torchvision",
+        "imported",
+        32,
+        512,
+    )
+    assert row["found"].startswith("resnet10 of width 64 with the imagenet stem for 3 channels")
+    path = lab.lab(adopting).folder / f"encoders/{row['id']}.safetensors"
+    same = upload(adopting, dataset_id, path.read_bytes())
+    assert (same.status_code, same.json()["id"]) == (200, row["id"]), "a file of the lab's own is what it was"
+    touched = tmp_path / "touched"
+    small = seeded(EncoderConfig(width=8), 3, 0).state_dict()
+    torch.save({"state_dict": small, "more": Trap(touched)}, tmp_path / "trap.pth")
+    torch.save(small | {"conv1.weight": small["conv1.weight"] * float("nan")}, tmp_path / "nan.pth")
+    for content, words in (
+        ((tmp_path / "trap.pth").read_bytes(), "only weights are read"),
+        (pickle.dumps(Trap(touched)), "neither a safetensors file"),
+        ((tmp_path / "nan.pth").read_bytes(), "NaN"),
+        (path.read_bytes()[:5000], "broken safetensors file"),
+        (b"\xff" * 7 + b"\x7f{" + b"x" * 50, "broken safetensors file"),
+    ):
+        refused = upload(adopting, dataset_id, content)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "not_computable"), words
+        assert words in refused.json()["error"]["message"]
+    assert not touched.exists()
+    assert len(list(path.parent.iterdir())) == 1
+    assert not list((lab.lab(adopting).folder / "staging").glob("*.part"))
+
+
+def test_imagenet_is_used_only_where_its_file_was_put(
+    adopting: FastAPI,
+) -> None:
+    client, dataset_id = lab.signed_in(adopting), lab.add_images(adopting, lab.images())
+    files = client.get("/api/encoders/imagenet").json()["files"]
+    assert [file["architecture"] for file in files] == ["resnet18", "resnet34", "resnet50"]
+    absent = next(file for file in files if not file["is_here"])
+    body = {"origin": "imagenet", "architecture": absent["architecture"], "dataset_id": dataset_id}
+    answer = client.post("/api/encoders", json=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "not_computable")
+    assert Path(absent["path"]).name in answer.json()["error"]["message"]
+
+
+def test_a_kept_checkpoint_of_a_run_becomes_an_encoder_and_the_run_is_judged(adopting: FastAPI) -> None:
+    client, dataset = lab.signed_in(adopting), lab.images()
+    dataset_id = lab.add_images(adopting, dataset)
+    config = PretrainConfig(
+        batch_size=8, epochs=2, projection_width=8, projection_dim=8, encoder=EncoderConfig(width=8), follow=SILENT
+    )
+    asked = {"kind": "pretrain", "dataset_id": dataset_id, "config": config.model_dump(mode="json")}
+    job_id = client.post("/api/jobs", json=asked).json()["id"]
+    run, told = Run(lab.lab(adopting).folder / f"jobs/{job_id}/1"), []
+    result = pretrain(config, dataset, run, told.append, cadence=ALWAYS)
+    description = read_encoder_file(run.encoder).model_dump(mode="json")
+    made = Artefact(f"jobs/{job_id}/1/{run.encoder.name}", sha256_of(run.encoder), description)
+    looks = [Evaluation(epoch=epoch, step=3 * epoch, n=9, std_z=0.001, rank_z=1.0) for epoch in (0, 1)]
+    with lab.lab(adopting).catalogue.writing() as session:
+        claim = store.claim(session, "worker")
+        assert claim is not None
+        assert store.progress(session, job_id, claim.epoch, [*told, *looks])
+    kept = client.get(f"/api/jobs/{job_id}/checkpoints").json()["items"]
+    assert [(checkpoint["step"], checkpoint["encoder_id"]) for checkpoint in kept] == [(6, None), (5, None)]
+    assert client.get(f"/api/jobs/{job_id}/verdict").json()["state"] == "collapsed_total"
+    body = {"origin": "checkpoint", "job_id": job_id, "step": 5}
+    early = client.post("/api/encoders", json=body)
+    assert early.status_code == 201, early.text
+    assert (early.json()["run_id"], early.json()["step"], early.json()["job_id"]) == (job_id, 5, None)
+    assert early.json()["has_projection"]
+    assert client.post("/api/encoders", json=body).json()["id"] == early.json()["id"]
+    lab.settle_claimed(adopting, claim, Succeeded(result, made))
+    last = client.post("/api/encoders", json={**body, "step": 6})
+    produced = client.get(f"/api/jobs/{job_id}").json()["produced_encoder_id"]
+    assert (last.status_code, last.json()["id"]) == (200, produced), "the end of a run is its encoder"
+    unknown = client.post("/api/encoders", json={**body, "step": 4})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "unknown_checkpoint")
+    with lab.lab(adopting).catalogue.reading() as session:
+        assert violations(session, lab.lab(adopting).folder) == []
