@@ -95,9 +95,8 @@ def measured(page: Page, trained: str) -> str:
     expect(page.get_by_role("checkbox", name=re.compile("untrained"))).to_be_checked()
     page.get_by_role("button", name="Add raw pixels").click()
     page.get_by_role("button", name="Start 6 jobs").click()
-    own = page.get_by_role("region", name="Transfer jobs on handwriting")
-    expect(own.get_by_text("succeeded")).to_have_count(6, timeout=TRAINING_MS)
-    own.get_by_role("link", name="Results").click()
+    expect(page.get_by_text("6 of 6 transfers done")).to_be_visible(timeout=TRAINING_MS)
+    page.get_by_role("link", name="Dashboards").click()
     expect(page.get_by_role("heading", name="All of them")).to_be_visible()
     return page.url
 
@@ -232,19 +231,24 @@ def test_the_results_put_the_trained_encoder_ahead_of_its_untrained_twin(
         trained_low, _ = interval_of(page, "pretrained", strategy)
         _, untrained_high = interval_of(page, "untrained", strategy)
         assert trained_low > untrained_high, strategy
-    expect(page.get_by_role("figure", name="k-NN accuracy by encoder")).to_be_visible()
+    expect(page.get_by_role("figure", name="Test accuracy by strategy and encoder")).to_be_visible()
     keep_picture(page, "results")
-    page.get_by_role("combobox", name="Strategy").select_option("k-NN")
-    expect(page.get_by_role("row")).to_have_count(4)
+    page.get_by_role("checkbox", name="k-NN", exact=True).check()
+    expect(listed(page)).to_have_count(4)
     page.go_back()
-    expect(page.get_by_role("row")).to_have_count(7)
+    expect(listed(page)).to_have_count(7)
+
+
+def listed(page: Page) -> Locator:
+    """The rows of the list of all results, and its head."""
+    return page.get_by_role("region", name="All of them").get_by_role("row")
 
 
 def interval_of(page: Page, origin: str, strategy: str) -> tuple[float, float]:
     """The 95 % interval of the accuracy on test images, in percent, as the table says it."""
-    row = page.get_by_role("row")
+    row = listed(page)
     for name in (origin, strategy):
-        row = row.filter(has=page.get_by_role("cell", name=name, exact=True))
+        row = row.filter(has=page.get_by_text(name, exact=True))
     found = re.search(r"\((\d+(?:\.\d+)?)–(\d+(?:\.\d+)?)\)", row.inner_text())
     assert found, row.inner_text()
     return float(found[1]), float(found[2])
@@ -305,6 +309,24 @@ def test_a_hit_becomes_the_query_and_the_same_file_can_be_chosen_again(
     expect(uploaded).to_be_visible()
 
 
+def test_neighbours_are_judged_on_the_whole_set_and_a_hub_becomes_the_query(search: Page, keep_picture: Keep) -> None:
+    search.get_by_role("button", name="Measure").click()
+    search.get_by_role("button", name="Count", exact=True).click()
+    shares = search.get_by_role("list", name="How often neighbours share the class")
+    expect(shares.get_by_role("listitem")).to_have_count(4, timeout=60_000)
+    said = re.search(r"precision@10\s+(\d+)", shares.inner_text())
+    assert said
+    # By chance a tenth share the class; under this encoder some 0.9 do.
+    assert int(said[1]) > 60
+    hub = search.get_by_role("button", name=re.compile(r"^Search with image \d+, found by")).first
+    expect(hub).to_be_visible(timeout=60_000)
+    keep_picture(search, "search-whole-set")
+    index = re.search(r"image (\d+)", str(hub.get_attribute("aria-label")))
+    hub.click()
+    assert index
+    expect(search.get_by_role("img", name=f"The query: image {index[1]}", exact=True)).to_be_visible()
+
+
 def test_what_is_no_image_is_refused_in_place(search: Page, complaints: Complaints, tmp_path: Path) -> None:
     complaints.expected = {422}
     pretender = tmp_path / "pretender.png"
@@ -326,6 +348,10 @@ def test_every_page_fits_a_narrow_screen_is_dark_where_the_system_is_and_shuts_n
     dark_phone: Page, lab: Lab, imported: str, measured: str, embedded: str, trained: str, keep_picture: Keep
 ) -> None:
     set_id = imported.rsplit("/", 1)[1]
+    grid = re.search(r"grid=(\w+)", measured)
+    assert grid
+    dark_phone.goto(measured)
+    result = listed(dark_phone).get_by_role("link").first.get_attribute("href")
     pages = {
         "home": "/",
         "data": "/data",
@@ -335,7 +361,10 @@ def test_every_page_fits_a_narrow_screen_is_dark_where_the_system_is_and_shuts_n
         "jobs": "/jobs",
         "job": trained,
         "transfer": f"/transfer?dataset={set_id}",
+        "grid": f"/grids/{grid[1]}",
         "results": measured,
+        "result": str(result),
+        "runs": f"/runs?runs={trained.rsplit('/', 1)[1]}",
         "search": f"{embedded}&index=0",
         "missing": "/no/such/page",
     }
