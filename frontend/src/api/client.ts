@@ -19,7 +19,6 @@ import type {
   PreviewBody,
   Preview,
   Story,
-  ResultOut,
   SearchOut,
   Shortcuts,
   Strategy,
@@ -245,8 +244,4 @@ export function searchByUpload(query: SearchRequest, image: Blob, signal: AbortS
       signal,
     }),
   );
-}
-
-export async function listResults(): Promise<ResultOut[]> {
-  return (await data(http.GET('/api/results'))).items;
 }

@@ -32,9 +32,22 @@ export type JobEvent =
   | Schemas['EvaluationEvent']
   | Schemas['CheckpointEvent'];
 export type EstimateOut = Schemas['EstimateOut'];
+export type GridIn = Schemas['GridIn'];
+export type GridOut = Schemas['GridOut'];
+export type GridPlan = Schemas['PlanOut'];
+export type GridDetail = Schemas['GridDetailOut'];
+export type GridCell = Schemas['CellOut'];
 export type ResultOut = Schemas['ResultOut'];
 export type Strategy = ResultOut['strategy'];
 export type Score = Schemas['Score'];
+export type SplitName = Score['split'];
+export type SplitDetails = Schemas['SplitDetails'];
+export type EpochScore = Schemas['EpochScore'];
+export type ResultDetail = Schemas['ResultDetailOut'];
+export type ResultChanges = Schemas['ResultChangesIn'];
+export type Mistakes = Schemas['MistakesOut'];
+export type Mistake = Schemas['MistakeOut'];
+export type Comparison = Schemas['ComparisonOut'];
 export type SearchOut = Schemas['SearchOut'];
 export type Hit = Schemas['HitOut'];
 export type PreviewBody = Schemas['PreviewIn'];

@@ -1,5 +1,6 @@
 /** Lists that several pages show, loaded once and again when something changed them. */
 import * as api from '../api/client';
+import { listResults } from '../api/results';
 import { shown, type ApiError } from '../api/errors';
 import type { DatasetOut, EncoderOut, ResultOut } from '../api/types';
 
@@ -29,4 +30,4 @@ export class Shelf<T extends { id: string }> {
 
 export const datasets = new Shelf<DatasetOut>(api.listDatasets);
 export const encoders = new Shelf<EncoderOut>(api.listEncoders);
-export const results = new Shelf<ResultOut>(api.listResults);
+export const results = new Shelf<ResultOut>(listResults);

@@ -24,6 +24,22 @@ describe('a copy of a job', () => {
     );
   });
 
+  it('opens it as a grid of one, with the depth, the labels and the seed on their axes', () => {
+    const config = {
+      strategy: 'fine_tune',
+      unfrozen_blocks: 2,
+      seed: 3,
+      labels: { fraction: 0.1, shots: null, seed: 3 },
+    };
+    expect(copyAddress(job({ kind: 'transfer', encoder_id: 'e1', config }), configs, null)).toBe(
+      '/transfer?dataset=d1&encoders=e1&strategies=fine_tune&depths=2&labels=0.1&seeds=3',
+    );
+    const scratch = { strategy: 'fine_tune', start: 'scratch' };
+    expect(
+      copyAddress(job({ kind: 'transfer', encoder_id: 'e1', config: scratch }), configs, null),
+    ).toContain('strategies=none&scratch=1');
+  });
+
   it('is as pressing as the first, and stays on its device', () => {
     const first = job({ config: {}, priority: 1, pinned_to: 'cuda:1' });
     expect(copyAddress(first, configs, null)).toContain('?dataset=d1&priority=high&device=cuda%3A1');
