@@ -9,7 +9,10 @@ export type PageName =
   | 'jobs'
   | 'job'
   | 'transfer'
+  | 'grid'
   | 'results'
+  | 'result'
+  | 'runs'
   | 'search'
   | 'missing';
 
@@ -31,7 +34,10 @@ const ROUTES: readonly [RegExp, PageName][] = [
   [/^\/jobs$/, 'jobs'],
   [/^\/jobs\/([0-9a-z]+)$/, 'job'],
   [/^\/transfer$/, 'transfer'],
+  [/^\/grids\/([0-9a-z]+)$/, 'grid'],
   [/^\/results$/, 'results'],
+  [/^\/results\/([0-9a-z]+)$/, 'result'],
+  [/^\/runs$/, 'runs'],
   [/^\/search$/, 'search'],
 ];
 

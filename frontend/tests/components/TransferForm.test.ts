@@ -1,30 +1,32 @@
 import { fireEvent, render, screen, waitFor } from '@testing-library/svelte';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { DatasetOut } from '../../src/api/types';
+import type { DatasetOut, GridPlan } from '../../src/api/types';
 import type { Configs } from '../../src/api/client';
 import TransferForm from '../../src/components/TransferForm.svelte';
 import { location } from '../../src/state/location.svelte';
 import { encoders } from '../../src/state/shelf.svelte';
 import schemas from '../fixtures/configs.json';
-import { job, unknown } from '../fixtures/job';
 import { FakeLab } from '../fixtures/lab';
 
 const set = { id: 'd1', name: 'Patterns', n: 11000 } as unknown as DatasetOut;
 const named = (id: string) => ({ id, name: id, origin: 'pretrained', dataset_id: 'd1', feature_dim: 64 });
-interface Sent {
-  encoder_id: string;
-  config: { strategy: string; epochs?: number };
-}
+const PLAN: GridPlan = {
+  cells: 8,
+  computed: 2,
+  under_way: 0,
+  to_compute: 6,
+  seconds: 240,
+  unestimated: 1,
+  left_out: [{ encoder_id: '01f', strategy: 'fine_tune', reason: '01f has no network to train' }],
+  notes: [],
+};
 
 let lab: FakeLab;
 beforeEach(async () => {
   lab = new FakeLab();
   lab.answers['GET /api/encoders'] = { items: [named('01e'), named('01f')] };
-  lab.answers['POST /api/jobs'] = job({ kind: 'transfer' });
-  lab.answers['POST /api/jobs/estimate'] = (body: unknown) => ({
-    ...unknown,
-    seconds: (body as Sent).config.strategy === 'knn' ? 20 : null,
-  });
+  lab.answers['POST /api/grids/plan'] = PLAN;
+  lab.answers['POST /api/grids'] = { id: '01g' };
   await encoders.reload();
 });
 
@@ -34,36 +36,48 @@ function open(address: string): void {
 }
 
 describe('the form of transfers', () => {
-  it('asks once a strategy, and says what all its jobs take and what nobody knows', async () => {
-    open('/transfer?dataset=d1&encoders=01e,01f');
-    await screen.findByText('about 40 s without Linear probe');
-    expect(screen.getByText('about 20 s, 2 times', { exact: false })).toBeTruthy();
-    expect(lab.sent('POST /api/jobs/estimate')).toHaveLength(2);
+  it('says how many jobs a grid makes, how many are done, how long the rest takes, and what is left out', async () => {
+    open('/transfer?dataset=d1&encoders=01e,01f&strategies=knn,fine_tune');
+    const plan = await screen.findByText('about 4 min, without 1 job of a kind not seen yet');
+    expect(plan.closest('dl')?.textContent).toMatch(/Jobs\s*8 .*Done already\s*2/s);
+    expect(screen.getByText(/Left out: 01f has no network to train/)).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'Start 6 jobs' })).toBeTruthy();
+  });
+
+  it('asks once for what was ticked last, and never shows the answer to an earlier choice', async () => {
+    open('/transfer?dataset=d1&encoders=01e&strategies=knn');
+    for (const name of ['Linear probe', '1', '2'])
+      await fireEvent.click(screen.getByRole('checkbox', { name }));
+    await screen.findByText('about 4 min, without 1 job of a kind not seen yet');
+    expect(lab.sent('POST /api/grids/plan')).toMatchObject([
+      { strategies: [{ strategy: 'knn' }, { strategy: 'linear_probe' }], seeds: [0, 1, 2] },
+    ]);
   });
 
   it('has its choices in the address, so that a copied job fills it', async () => {
-    open('/transfer?dataset=d1&encoders=01e&strategies=fine_tune&fine_tune.epochs=7');
+    open(
+      '/transfer?dataset=d1&encoders=01e&strategies=fine_tune&fine_tune.epochs=7&depths=2,0&labels=0.1,s10',
+    );
     expect(screen.getByLabelText<HTMLInputElement>('Epochs').value).toBe('7');
     await fireEvent.input(screen.getByLabelText('Epochs'), { target: { value: '8' } });
     expect(location.search).toContain('fine_tune.epochs=8');
-    await fireEvent.click(screen.getByRole('button', { name: 'Start 1 job' }));
-    await waitFor(() => expect(lab.sent('POST /api/jobs')).toHaveLength(1));
-    expect((lab.sent('POST /api/jobs')[0] as Sent).config).toMatchObject({
-      strategy: 'fine_tune',
-      epochs: 8,
-    });
+    await fireEvent.click(await screen.findByRole('button', { name: 'Start 6 jobs' }));
+    await waitFor(() => expect(location.path).toBe('/grids/01g'));
+    expect(lab.sent('POST /api/grids')).toMatchObject([
+      { strategies: [{ strategy: 'fine_tune', epochs: 8 }], depths: [2, 0], fractions: [0.1], shots: [10] },
+    ]);
   });
 
-  it('sends every job once, also where a try between was refused', async () => {
+  it('sends a grid once, also where a first try was refused', async () => {
     open('/transfer?dataset=d1&encoders=01e,01f&strategies=knn');
-    const keys = (): (string | null)[] =>
-      lab.asked.filter(({ route }) => route === 'POST /api/jobs').map(({ key }) => key);
-    lab.refuse('POST /api/jobs', 503, { code: 'busy', message: 'The catalogue is busy.' });
-    await fireEvent.click(screen.getByRole('button', { name: 'Start 2 jobs' }));
+    lab.refuse('POST /api/grids', 503, { code: 'busy', message: 'The catalogue is busy.' });
+    await fireEvent.click(await screen.findByRole('button', { name: 'Start 6 jobs' }));
     await screen.findByText('The catalogue is busy.');
-    lab.answers['POST /api/jobs'] = job({ kind: 'transfer' });
-    await fireEvent.click(screen.getByRole('button', { name: 'Start 2 jobs' }));
-    await waitFor(() => expect(keys()).toHaveLength(3));
-    expect(new Set(keys()).size).toBe(2);
+    lab.answers['POST /api/grids'] = { id: '01g' };
+    await fireEvent.click(screen.getByRole('button', { name: 'Start 6 jobs' }));
+    await waitFor(() => expect(location.path).toBe('/grids/01g'));
+    const keys = lab.asked.filter(({ route }) => route === 'POST /api/grids').map(({ key }) => key);
+    expect(keys).toHaveLength(2);
+    expect(new Set(keys).size).toBe(1);
   });
 });
