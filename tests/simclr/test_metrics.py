@@ -86,9 +86,7 @@ def test_certainty_that_was_wrong_costs_a_finite_loss() -> None:
 
 
 def test_reliability_by_hand() -> None:
-    # 0.6 = 9/15 is the upper end of a bin and belongs to it.
-    probabilities = np.array([[0.4, 0.6], [0.6, 0.4], [1.0, 0.0], [0.05, 0.95]], np.float64).astype(np.float32)
-    probabilities[0] = [6 / 15, 9 / 15]
+    probabilities = np.array([[0.4, 0.6], [0.6, 0.4], [1.0, 0.0], [0.05, 0.95]], np.float32)
     score, details = score_sheet("val", probabilities, np.array([1, 1, 0, 1]), ("a", "b"))
     filled = [(each.n, each.accuracy) for each in details.reliability if each.n]
     assert sum(n for n, _ in filled) == 4

@@ -11,6 +11,7 @@ from simclr.embed import encode_images
 from simclr.encoders import image_facts, load_encoder, pixels_encoder, untrained_encoder
 from simclr.events import Stopped, never
 from simclr.intervals import wilson_interval
+from simclr.predictions import read_predictions
 from simclr.results import TransferResult
 from simclr.runs import Run, sha256_of
 from simclr.transfer import transfer
@@ -49,6 +50,11 @@ def test_stripes_across_and_along_are_told_apart(
     assert test.auc > 0.95
     assert (test.accuracy_low, test.accuracy_high) == wilson_interval(round(24 * test.accuracy), 24)
     assert result.chance == 0.5
+    assert (result.labels_used, result.images_seen) == (48, 48 * (4 if config is TUNE else 1))
+    assert [np.sum(details.confusion) for details in result.details] == [24, 24]
+    saved = read_predictions(run.predictions, "test")
+    assert saved.is_right.mean() == test.accuracy
+    assert saved.indices.tolist() == stripes.indices("test").tolist()
     assert heard.progress[-1].step == heard.progress[-1].steps
     assert run.is_complete
     assert TransferResult.model_validate_json((run.path / "result.json").read_text()) == result
@@ -142,15 +148,21 @@ def test_unlabelled_images_are_left_out(encoder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channels", "size_px"), [(1, 8), (3, 12)], ids=["grey images, RGB encoder", "larger images than the encoder's"]
+    ("channels", "size_px", "said"),
+    [
+        (1, 8, "those of 8 px are repeated in three channels for it"),
+        (3, 12, "those of 12 px are reduced to 8 px for it"),
+    ],
+    ids=["grey images, RGB encoder", "larger images than the encoder's"],
 )
 @pytest.mark.parametrize("config", STRATEGIES, ids=lambda c: c.strategy)
-def test_images_are_adapted_to_the_encoder(
-    config: Config, channels: int, size_px: int, encoder: Path, tmp_path: Path
+def test_images_are_adapted_to_the_encoder_and_it_is_told_how(
+    config: Config, channels: int, size_px: int, said: str, encoder: Path, tmp_path: Path, heard: Heard
 ) -> None:
     dataset = striped(channels=channels, size_px=size_px)
-    result = transfer(config, encoder, dataset, Run(tmp_path / "run"), lambda _event: None, never)
+    result = transfer(config, encoder, dataset, Run(tmp_path / "run"), heard, never)
     assert 0 <= result.scores[1].accuracy <= 1
+    assert said in heard.messages
 
 
 @pytest.mark.parametrize("config", STRATEGIES, ids=lambda c: c.strategy)
