@@ -1,6 +1,6 @@
 """Cosine neighbours over a bank of embeddings, exact, with NumPy alone."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,11 @@ class Index:
         return len(self.features)
 
     def search(
-        self, query: NDArray[np.float32], k: int, exclude: Collection[int] | None = None
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        exclude: Collection[int] | None = None,
+        among: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The ``k`` nearest images by cosine similarity, nearest first, equally near ones by lower index.
 
@@ -42,6 +46,7 @@ class Index:
             query: float32, shape (D,); any length but 0.
             k: How many; fewer come back when fewer are left.
             exclude: Indices that must not be found, such as the query's own.
+            among: Shape (N,), True where an image may be found; all may by default.
 
         Returns:
             Indices, int64, and similarities in [-1, 1], float32; both of shape (min(k, left),).
@@ -54,8 +59,10 @@ class Index:
         self._check(query, k, excluded)
         direction = (query / np.linalg.norm(query)).astype(np.float32)
         similarity = np.clip(self.features @ direction, -1, 1)
-        left = len(self) - len(np.unique(excluded))
-        similarity[excluded] = -np.inf
+        hidden = np.zeros(len(self), bool) if among is None else ~among
+        hidden[excluded] = True
+        left = len(self) - int(hidden.sum())
+        similarity[hidden] = -np.inf
         k = min(k, left)
         if k == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
@@ -80,6 +87,31 @@ class Index:
             raise ValueError(
                 f"exclude names {excluded.min()} to {excluded.max()} but the bank holds {len(self)} images"
             )
+
+
+def combined(features: NDArray[np.float32], like: Sequence[int], unlike: Sequence[int] = ()) -> NDArray[np.float32]:
+    """A query, float32 of shape (D,), for what some images have in common and others have not: the difference of their means.
+
+    Args:
+        features: float32, shape (N, D), rows of unit length.
+        like: Indices of images to be found like, one at least.
+        unlike: Indices of images to keep away from.
+
+    Raises:
+        ValueError: ``like`` is empty, or the two means are the same.
+
+    Source: relevance feedback; Rocchio 1971, in The SMART Retrieval System, 313-323.
+    """
+    if not like:
+        raise ValueError("a query needs an image that others are to be like")
+    query: NDArray[np.float32] = features[list(like)].mean(axis=0)
+    if unlike:
+        query = query - features[list(unlike)].mean(axis=0)
+    if float(np.linalg.norm(query)) < NORM_TOLERANCE:
+        raise ValueError(
+            "the images to be like and unlike are the same to this encoder, so nothing is left to look for"
+        )
+    return query
 
 
 def precision_at_k(label: int, found: NDArray[np.int64]) -> float | None:

@@ -1,5 +1,6 @@
 """Search: which images of a data set does an encoder hold for similar?"""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,25 +20,37 @@ from backend.errors import ApiError
 from backend.staging import MIB, read_body
 from simclr.datasets import Dataset, Split
 from simclr.datasets.store import SPLITS
-from simclr.index import precision_at_k
+from simclr.index import combined, precision_at_k
 
 router = APIRouter(tags=["search"])
 
 MAX_IMAGE_BYTES = 32 * MIB
+MAX_CLASS = 100_000
+MOST_IMAGES = 20  # that a query is made of
 K = Annotated[int, Field(ge=1, le=200)]
+ImageIndex = Annotated[int, Field(ge=0, le=MAX_INDEX)]
 
 
-class SearchIn(BaseModel):
+class _Asked(BaseModel):
+    """Only images of ``split`` and of the class ``label`` are found, where they are given."""
+
     encoder_id: RowId
     dataset_id: RowId
     k: K = 12
-    image_index: int = Field(ge=0, le=MAX_INDEX)
+    split: Split | None = None
+    label: Annotated[int, Field(ge=0, le=MAX_CLASS)] | None = None
 
 
-class UploadSearchQuery(BaseModel):
-    encoder_id: RowId
-    dataset_id: RowId
-    k: K = 12
+class SearchIn(_Asked):
+    """Images like ``image_index`` and ``also``, by the mean of their features, and unlike those of ``unlike``."""
+
+    image_index: ImageIndex
+    also: Annotated[list[ImageIndex], Field(max_length=MOST_IMAGES)] = []
+    unlike: Annotated[list[ImageIndex], Field(max_length=MOST_IMAGES)] = []
+
+
+class UploadSearchQuery(_Asked):
+    pass
 
 
 class QueryOut(BaseModel):
@@ -59,7 +72,7 @@ class HitOut(BaseModel):
 
 
 class SearchOut(BaseModel):
-    """``precision_at_k`` is the share of labelled hits of the query's class; null where there is no label."""
+    """``precision_at_k``: the share of labelled hits of the query's class; null without a label, or if one class was asked for."""
 
     k: int
     query: QueryOut
@@ -69,21 +82,28 @@ class SearchOut(BaseModel):
 
 @router.post("/search")
 def search(body: SearchIn, lab: LabDep) -> SearchOut:
-    """The nearest neighbours of an image of the data set, itself left out."""
+    """The nearest neighbours of an image of the data set, or of several; they themselves are left out."""
     with lab.catalogue.reading() as session:
         row = dataset_row(session, body.dataset_id)
         bank = bank_row(session, body.encoder_id, row)
     dataset, index = lab.dataset(row.key), lab.bank(bank.key)
-    check_index(dataset, row, body.image_index, 422, "image_index")
-    # The image itself is left out, so one fewer can be found.
-    check_k(body.k, len(index) - 1)
-    found, similarities = index.search(index.features[body.image_index], body.k, {body.image_index})
+    named = {"image_index": [body.image_index], "also": body.also, "unlike": body.unlike}
+    for field, indices in named.items():
+        for each in indices:
+            check_index(dataset, row, each, 422, field)
+    asked = {each for indices in named.values() for each in indices}
+    among = _among(dataset, row, body, asked)
+    try:
+        query = combined(index.features, [body.image_index, *body.also], body.unlike)
+    except ValueError as error:
+        raise ApiError(422, "no_query", f"{str(error).capitalize()}.", "unlike") from None
+    found, similarities = index.search(query, body.k, asked, among)
     label, class_name = label_of(dataset, body.image_index)
     return SearchOut(
         k=body.k,
         query=QueryOut(index=body.image_index, label=label, class_name=class_name),
         hits=hits(dataset, found, similarities),
-        precision_at_k=precision_at_k(int(dataset.labels[body.image_index]), dataset.labels[found]),
+        precision_at_k=_precision(dataset, body, found),
     )
 
 
@@ -105,9 +125,9 @@ def _search_for(query: UploadSearchQuery, image: bytes, lab: Lab) -> SearchOut:
         encoder = encoder_row(session, query.encoder_id)
         bank = bank_row(session, query.encoder_id, row)
     dataset, index = lab.dataset(row.key), lab.bank(bank.key)
-    check_k(query.k, len(index))
+    among = _among(dataset, row, query)
     answer = lab.ask(_encode_request(lab, encoder, dataset), [image])
-    found, similarities = index.search(np.frombuffer(answer.blobs[0], dtype=np.float32), query.k)
+    found, similarities = index.search(np.frombuffer(answer.blobs[0], dtype=np.float32), query.k, among=among)
     return SearchOut(
         k=query.k,
         query=QueryOut(index=None, label=None, class_name=None),
@@ -136,11 +156,32 @@ def bank_row(session: Session, encoder_id: str, dataset: DatasetRow) -> BankRow:
     return bank
 
 
-def check_k(k: int, available: int) -> None:
-    """Refuse to look for more images than there are."""
-    if k > available:
-        message = f"k is {k} but there are only {available} images to find: choose a smaller k."
+def _precision(dataset: Dataset, asked: SearchIn, found: NDArray[np.int64]) -> float | None:
+    """None also where only one class may be found, as it would say nothing."""
+    return (
+        precision_at_k(int(dataset.labels[asked.image_index]), dataset.labels[found]) if asked.label is None else None
+    )
+
+
+def _among(dataset: Dataset, row: DatasetRow, asked: _Asked, left_out: Collection[int] = ()) -> NDArray[np.bool_]:
+    """Which images may be found, those of the query not counted.
+
+    Raises:
+        ApiError: 422, the set has no such class, or fewer than k may be found.
+    """
+    if asked.label is not None and asked.label >= len(dataset.classes):
+        message = f"label is {asked.label} but {row.name} has {len(dataset.classes)} classes, counted from 0."
+        raise ApiError(422, "unknown_class", message, "label")
+    among = np.ones(len(dataset), bool)
+    if asked.split is not None:
+        among &= dataset.splits == SPLITS.index(asked.split)
+    if asked.label is not None:
+        among &= dataset.labels == asked.label
+    available = int(among.sum()) - sum(bool(among[each]) for each in left_out)
+    if asked.k > available:
+        message = f"k is {asked.k} but there are only {available} images to find: choose a smaller k."
         raise ApiError(422, "k_too_large", message, "k")
+    return among
 
 
 def hits(dataset: Dataset, found: NDArray[np.int64], similarities: NDArray[np.float32]) -> list[HitOut]:

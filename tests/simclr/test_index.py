@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from simclr.index import Index, precision_at_k
+from simclr.index import Index, combined, precision_at_k
 
 
 def unit(n: int, d: int, seed: int = 0) -> NDArray[np.float32]:
@@ -50,6 +50,32 @@ def test_the_querys_length_does_not_matter() -> None:
     short, long = (Index(bank).search(bank[3] * np.float32(scale), 5) for scale in (1e-3, 1e3))
     assert short[0].tolist() == long[0].tolist()
     np.testing.assert_allclose(short[1], long[1], atol=1e-6)
+
+
+def test_only_images_among_which_to_look_are_found_and_none_that_is_excluded() -> None:
+    bank = unit(200, 8)
+    among = np.arange(200) % 3 == 0
+    everything, similar = Index(bank).search(bank[1], 200)
+    expected = [i for i in everything.tolist() if i % 3 == 0 and i != 99]
+    found, similarity = Index(bank).search(bank[1], 200, {99, 100}, among)
+    assert found.tolist() == expected
+    np.testing.assert_array_equal(similarity, [similar[everything.tolist().index(i)] for i in expected])
+    assert len(Index(bank).search(bank[1], 5, among=np.zeros(200, bool))[0]) == 0
+    assert among.sum() == 67, "the caller's own array is left as it was"
+
+
+def test_a_query_of_several_images_points_where_they_do_and_away_from_others() -> None:
+    east, north, up = np.eye(3, dtype=np.float32)
+    bank = np.stack([east, north, up])
+    np.testing.assert_allclose(combined(bank, [0, 1]), [0.5, 0.5, 0])
+    np.testing.assert_allclose(combined(bank, [0, 1], [1]), [0.5, -0.5, 0])
+    np.testing.assert_allclose(combined(bank, [2]), up)
+
+
+@pytest.mark.parametrize(("like", "unlike", "problem"), [([], [1], "needs an image"), ([0, 1], [1, 0], "the same")])
+def test_a_query_of_nothing_is_refused(like: list[int], unlike: list[int], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        combined(unit(3, 4), like, unlike)
 
 
 def test_when_everything_is_excluded_nothing_is_found() -> None:

@@ -1043,7 +1043,7 @@ export interface paths {
         put?: never;
         /**
          * Search
-         * @description The nearest neighbours of an image of the data set, itself left out.
+         * @description The nearest neighbours of an image of the data set, or of several; they themselves are left out.
          */
         post: operations["search"];
         delete?: never;
@@ -3994,8 +3994,16 @@ export interface components {
              */
             split: "val" | "test";
         };
-        /** SearchIn */
+        /**
+         * SearchIn
+         * @description Images like ``image_index`` and ``also``, by the mean of their features, and unlike those of ``unlike``.
+         */
         SearchIn: {
+            /**
+             * Also
+             * @default []
+             */
+            also: number[];
             /**
              * Dataset Id
              * @description Id of a row: 26 digits and small letters.
@@ -4013,10 +4021,19 @@ export interface components {
              * @default 12
              */
             k: number;
+            /** Label */
+            label?: number | null;
+            /** Split */
+            split?: ("train" | "val" | "test") | null;
+            /**
+             * Unlike
+             * @default []
+             */
+            unlike: number[];
         };
         /**
          * SearchOut
-         * @description ``precision_at_k`` is the share of labelled hits of the query's class; null where there is no label.
+         * @description ``precision_at_k``: the share of labelled hits of the query's class; null without a label, or if one class was asked for.
          */
         SearchOut: {
             /** Hits */
@@ -7197,6 +7214,8 @@ export interface operations {
                 /** @description Id of a row: 26 digits and small letters. */
                 dataset_id: string;
                 k?: number;
+                split?: ("train" | "val" | "test") | null;
+                label?: number | null;
             };
             header?: never;
             path?: never;

@@ -39,6 +39,31 @@ def test_neighbours_are_those_of_the_features_without_the_query(client: TestClie
     assert found["precision_at_k"] == pytest.approx(np.mean(labels[labels >= 0] == 1))
 
 
+def test_several_images_are_a_query_by_their_mean_and_away_from_others(
+    client: TestClient, app: FastAPI, shown: Shown
+) -> None:
+    features = lab.pixel_features(app, f"encoders/{shown.encoder}.safetensors", lab.images()).astype(np.float64)
+    query = features[[7, 9]].mean(axis=0) - features[[11, 12, 13]].mean(axis=0)
+    similarity = features @ query / np.linalg.norm(query)
+    similarity[[7, 9, 11, 12, 13]] = -np.inf
+    expected = np.argsort(-similarity, kind="stable")[:5]
+    found = client.post("/api/search", json=asked(shown, also=[9], unlike=[11, 12, 13])).json()
+    assert [hit["index"] for hit in found["hits"]] == expected.tolist()
+    np.testing.assert_allclose([hit["similarity"] for hit in found["hits"]], similarity[expected], atol=1e-5)
+
+
+def test_hits_are_of_the_split_and_class_that_are_asked_for(client: TestClient, shown: Shown) -> None:
+    everything = client.post("/api/search", json=asked(shown, k=lab.N - 1)).json()["hits"]
+    of_train = client.post("/api/search", json=asked(shown, split="train")).json()
+    assert of_train["hits"] == [hit for hit in everything if hit["split"] == "train"][:5]
+    of_bees = client.post("/api/search", json=asked(shown, split="train", label=1)).json()
+    assert of_bees["hits"] == [hit for hit in everything if hit["split"] == "train" and hit["label"] == 1][:5]
+    assert (of_train["precision_at_k"] is None, of_bees["precision_at_k"]) == (False, None)
+    params = {"encoder_id": shown.encoder, "dataset_id": shown.dataset, "k": 3, "split": "test"}
+    uploaded = client.post("/api/search/upload", params=params, content=as_png(11)).json()
+    assert {hit["split"] for hit in uploaded["hits"]} == {"test"}
+
+
 def test_an_unlabelled_query_has_no_precision(client: TestClient, shown: Shown) -> None:
     found = client.post("/api/search", json=asked(shown, image_index=6)).json()
     assert (found["precision_at_k"], found["query"]["label"]) == (None, None)
@@ -82,6 +107,12 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(client: Tes
         ({"k": 201}, 422, "invalid"),
         ({"k": lab.N}, 422, "k_too_large"),
         ({"k": 1.5}, 422, "invalid"),
+        ({"also": [lab.N]}, 422, "unknown_image"),
+        ({"unlike": [7]}, 422, "no_query"),
+        ({"unlike": [1] * 21}, 422, "invalid"),
+        ({"label": 99}, 422, "unknown_class"),
+        ({"split": "everything"}, 422, "invalid"),
+        ({"split": "test", "k": 40}, 422, "k_too_large"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(
