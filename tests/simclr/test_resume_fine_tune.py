@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from simclr.pretrain import pretrain
 from simclr.runs import Run
 from simclr.transfer import transfer
 from tests.simclr.conftest import Heard, stop_after, striped
-from tests.simclr.interruptions import ALWAYS, TINY, told
+from tests.simclr.interruptions import ALWAYS, TINY, rewritten, told
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,3 +86,20 @@ def test_a_fine_tuning_goes_on_with_its_own_encoder_and_strategy_alone(
     with pytest.raises(ValueError, match="belongs to another kind of training"):
         pretrain(TINY, stripes, Run(tmp_path / "b"), resume=file)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_checkpoint_of_an_older_version_goes_on_with_the_choices_that_it_did_not_know_at_their_defaults(
+    tmp_path: Path, stripes: Dataset, encoder: Path
+) -> None:
+    def forget(content: dict[str, Any]) -> None:
+        known = ("strategy", "epochs", "learning_rate", "batch_size", "weight_decay", "seed", "augment")
+        content["config"] = {name: content["config"][name] for name in known}
+        del content["state"]["found"]["curve"]
+
+    with pytest.raises(Stopped):
+        transfer(TUNING, encoder, stripes, Run(tmp_path / "a"), should_stop=stop_after(7))
+    old = rewritten(Run(tmp_path / "a").checkpoint(7), forget)
+    result = transfer(TUNING, encoder, stripes, Run(tmp_path / "b"), resume=old)
+    assert [each.epoch for each in result.curve] == [3]
+    with pytest.raises(ValueError, match=r"belongs to another config \(patience was 0, not 2\)"):
+        transfer(TUNING.model_copy(update={"patience": 2}), encoder, stripes, Run(tmp_path / "c"), resume=old)
