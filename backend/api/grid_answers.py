@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from backend.api.job_answers import JobErrorOut
 from backend.catalogue.models import EncoderRow, GridCellRow, GridRow, ResultRow
+from backend.catalogue.queries import in_parts
 from backend.jobs import grids
-from backend.jobs.cells import Standing, in_parts, standings
+from backend.jobs.cells import Standing, standings
 from backend.jobs.states import Desired, State
 from simclr.results import Score
 

@@ -1,8 +1,8 @@
 """What is read from the catalogue: short questions, newest first where there is an order."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
@@ -17,6 +17,16 @@ from backend.catalogue.models import (
     ResultRow,
     WorkerRow,
 )
+
+AT_ONCE = 500  # values in one statement; SQLite takes 999 at least
+Item = TypeVar("Item")
+
+
+def in_parts(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+    """As many at once as a statement takes."""
+    every = list(items)
+    for start in range(0, len(every), AT_ONCE):
+        yield every[start : start + AT_ONCE]
 
 
 def datasets(session: Session) -> Sequence[DatasetRow]:

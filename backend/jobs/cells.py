@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import select
@@ -12,14 +12,13 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import Catalogue
 from backend.catalogue.models import DatasetRow, EncoderRow, JobRow, ResultRow
+from backend.catalogue.queries import in_parts
 from backend.jobs.states import Desired, Kind, State
 from simclr.config import FineTuneConfig, KnnConfig, LinearProbeConfig, transfer_config
 
-AT_ONCE = 500  # values in one statement; SQLite takes 999 at least
 # What plays no part with a solver of a linear probe.
 IDLE = {"lbfgs": ("epochs", "learning_rate", "momentum", "batch_size", "seed"), "sgd": ("max_iterations",)}
 Strategy = KnnConfig | LinearProbeConfig | FineTuneConfig
-Item = TypeVar("Item")
 
 
 def canonical(config: Strategy) -> Strategy:
@@ -113,10 +112,3 @@ def standings(session: Session, cells: Collection[str]) -> dict[str, Standing]:
             if known is None or known.rank < new.rank:
                 found[str(job.cell)] = new
     return found
-
-
-def in_parts(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
-    """As many at once as a statement takes."""
-    every = list(items)
-    for start in range(0, len(every), AT_ONCE):
-        yield every[start : start + AT_ONCE]

@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
 from backend.catalogue.models import EventRow, GridCellRow, GridRow, JobRow
+from backend.catalogue.queries import in_parts
 from backend.jobs import store
-from backend.jobs.cells import Standing, in_parts, standings
+from backend.jobs.cells import Standing, standings
 from backend.jobs.estimates import UNKNOWN, Estimate
 from backend.jobs.expansion import Cell
 from backend.jobs.states import Desired, Kind, State
 
-WISHES = {Desired.RUN: store.request_resume, Desired.PAUSE: store.request_pause, Desired.CANCEL: store.request_cancel}
 # The first that any grid wants.
 STRONGEST = (Desired.RUN, Desired.PAUSE, Desired.CANCEL)
 
@@ -195,7 +195,12 @@ def _obey(session: Session, jobs: Sequence[JobRow]) -> None:
         wanted = select(GridCellRow.cell, GridRow.desired).join(GridRow, GridCellRow.grid_id == GridRow.id)
         for cell, desired in session.execute(wanted.where(GridCellRow.cell.in_(some))):
             wishes[cell].add(desired)
-    for job in jobs:
-        strongest = next((wish for wish in STRONGEST if wish in wishes[str(job.cell)]), None)
-        if job.grid_id is not None and strongest is not None and strongest != job.desired:
-            WISHES[strongest](session, job.id)
+    for wish in STRONGEST:
+        wanted_so = [
+            job.id
+            for job in jobs
+            if job.grid_id is not None
+            and job.desired != wish
+            and next((each for each in STRONGEST if each in wishes[str(job.cell)]), None) == wish
+        ]
+        store.request_of_many(session, wanted_so, wish)

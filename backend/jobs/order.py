@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Float, Row, Select, Subquery, and_, bindparam, case, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from backend.catalogue.models import JobRow
 from backend.jobs.states import Desired, Lane, State
@@ -50,6 +50,7 @@ def waiting_in_turn(session: Session) -> Sequence[Row[JobRow, int, float]]:
     Each with the round it is in, from 1, and when a job of its submitter was started last, 0 where none was.
     """
     statement, turn = _in_turn(JobRow, _is_waiting())
+    statement = statement.options(defer(JobRow.config), defer(JobRow.result))  # which nobody reads who asks for turns
     return session.execute(statement.add_columns(turn[1], turn[2]).order_by(*turn)).all()
 
 

@@ -22,7 +22,7 @@ from backend.jobs.cells import cell_of_job
 from backend.jobs.estimates import UNKNOWN, Estimate
 from backend.jobs.imports import parent_of
 from backend.jobs.made import dump, record
-from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, start, stop, tell, tell_state
+from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, move_all, start, stop, tell, tell_state
 from backend.jobs.names import name_for
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
@@ -33,7 +33,16 @@ from simclr.events import Checkpoint, Event, Log, Progress
 
 QUEUE_LIMIT = 100
 CANCELLING = "Cancelling: the job stops at its next step."
+WAITING_AGAIN = "Waiting for a worker again."
 PAUSING = "Pausing: the job stops at its next step and keeps what it has computed."
+
+# What becomes at once of a job that does not run: by its state and what is wanted of it, its next state and what is told.
+AT_REST = {
+    (State.QUEUED, Desired.PAUSE): (State.PAUSED, PAUSED),
+    (State.QUEUED, Desired.CANCEL): (State.CANCELLED, CANCELLED),
+    (State.PAUSED, Desired.CANCEL): (State.CANCELLED, CANCELLED),
+    (State.PAUSED, Desired.RUN): (State.QUEUED, WAITING_AGAIN),
+}
 
 
 class QueueFull(Exception):
@@ -268,7 +277,7 @@ def request_resume(session: Session, job_id: str) -> bool:
     job.desired = Desired.RUN
     if job.state == State.PAUSED:
         job.crashes, job.not_before = 0, 0.0
-        move(session, job, State.QUEUED, "Waiting for a worker again.")
+        move(session, job, State.QUEUED, WAITING_AGAIN)
     else:
         tell_state(session, job, "Not paused after all.")
     return True
@@ -286,6 +295,26 @@ def request_cancel(session: Session, job_id: str) -> bool:
     elif not asked_before:
         tell_state(session, job, CANCELLING)
     return True
+
+
+def request_of_many(session: Session, job_ids: Iterable[str], wish: Desired) -> None:
+    """Pause, resume or cancel jobs as one; those of which that cannot be wanted are left as they are."""
+    one = {Desired.RUN: request_resume, Desired.PAUSE: request_pause, Desired.CANCEL: request_cancel}[wish]
+    waiting: list[JobRow] = []
+    for some in queries.in_parts(sorted(job_ids)):
+        rows = select(JobRow).where(JobRow.id.in_(some)).order_by(JobRow.id).with_for_update()
+        for job in session.scalars(rows, execution_options={"populate_existing": True}):
+            if (State(job.state), wish) in AT_REST:
+                waiting.append(job)
+            else:
+                one(session, job.id)
+    for state, message in {AT_REST[State(job.state), wish] for job in waiting}:
+        those = [job for job in waiting if AT_REST[State(job.state), wish] == (state, message)]
+        for job in those:
+            job.desired = wish
+            if wish is Desired.RUN:
+                job.crashes, job.not_before = 0, 0.0
+        move_all(session, those, state, message)
 
 
 def _locked(session: Session, job_id: str) -> JobRow | None:
