@@ -1,9 +1,11 @@
-"""A set of some thousand images as somebody looks at it: what the report tells, and a grid that holds only what is in sight."""
+"""A set of some thousand images as somebody looks at it: what the report tells, a grid that holds only what is in sight, and
+what else becomes a set: other splits or fewer labels, a folder of the server, a published set."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,9 @@ from simclr.datasets.patterns import patterns
 from tests.backend.api.process import Api, started
 from tests.e2e.accessibility import grave_violations
 from tests.e2e.conftest import WIDE, Complaints, watched
+from tests.simclr.datasets.pictures import class_folders
+from tests.worker.imports import CIFAR, do_imports, importer_here, publishing_cifar10
+from worker.importing import Sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -49,6 +54,13 @@ def leaky(folder: Path) -> Dataset:
     return replace(clean, images=images, origin=Origin(names=names), originals=keeper.done(list(range(N))))
 
 
+def write_folder(folder: Path) -> None:
+    for name, data in class_folders(20).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """The API alone, over a data folder that holds the set: looking needs no worker."""
@@ -64,8 +76,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     with catalogue.writing() as session:
         session.add(row)
     catalogue.close()
-    with started(settings.data_folder) as api:
-        yield Shown(api, dataset, f"{api.origin}/data/{row.id}")
+    write_folder(folder / "server/plants")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMCLR_LAB_FOLDERS", str(folder / "server"))
+        with started(settings.data_folder) as api:
+            yield Shown(api, dataset, f"{api.origin}/data/{row.id}")
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +188,67 @@ def test_an_image_opens_as_large_as_it_was_kept_with_all_that_is_known_of_it(pag
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).not_to_have_url(re.compile("image="))
+
+
+def do_the_import(page: Page, shown: Shown, **sources: Any) -> None:
+    """Play the worker, in this process, for the import that the page has asked for."""
+    expect(page.get_by_role("status").filter(has_text="Accepted")).to_be_visible()
+    settings = shown.api.settings
+    catalogue = open_catalogue(settings)
+    asked = Sources(settings.data_folder / "downloads", **sources)
+    assert do_imports(catalogue, settings.data_folder, importer_here(asked)) == 1
+    catalogue.close()
+
+
+def test_a_set_with_fewer_labels_is_counted_before_it_is_made_and_says_what_it_is_of(
+    page: Page, shown: Shown, complaints: Complaints
+) -> None:
+    complaints.expected = {422}
+    page.get_by_role("button", name="Split or thin …").click()
+    dialog = page.get_by_role("dialog", name="Another set of these images")
+    total = dialog.get_by_role("row").last
+    expect(total).to_contain_text(re.compile(r"2,310\s*330\s*660\s*3,300"))
+    dialog.get_by_label("test, %").fill("30")
+    expect(dialog.get_by_role("alert")).to_contain_text("add up to 1.1: make it 1")
+    expect(dialog.get_by_role("button", name="Make this set")).to_be_disabled()
+    dialog.get_by_role("radio", name="Only some labels").check()
+    dialog.get_by_label("Labels kept").select_option("shots")
+    dialog.get_by_label("images a class").fill("7")
+    kept = dialog.get_by_role("row").filter(has_text=shown.dataset.classes[0]).get_by_role("cell")
+    expect(kept.nth(1)).to_have_text("7")
+    assert grave_violations(page) == []
+    dialog.get_by_label("Name", exact=True).fill("Seven shots")
+    dialog.get_by_role("button", name="Make this set").click()
+    do_the_import(page, shown)
+    expect(page.get_by_role("heading", level=1, name="Seven shots")).to_be_visible()
+    expect(page.get_by_text("7 training labels of every class kept (seed 0).", exact=False).first).to_be_visible()
+    page.get_by_role("definition").get_by_role("link", name="Textures").click()
+    expect(page).to_have_url(shown.address)
+
+
+def test_a_folder_of_the_server_becomes_a_set(page: Page, shown: Shown) -> None:
+    page.goto(f"{shown.api.origin}/data")
+    page.get_by_role("radio", name="a folder of the server").check()
+    expect(page.get_by_role("button", name="Import")).to_be_disabled()
+    page.get_by_role("combobox", name="Folder").select_option("plants")
+    page.get_by_role("button", name="Import").click()
+    do_the_import(page, shown, folders=shown.api.settings.data_folder.parent / "server")
+    expect(page.get_by_role("heading", level=1, name="plants")).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text="60 images")).to_be_visible()
+
+
+def test_a_published_set_is_named_with_its_licence_and_downloaded(page: Page, shown: Shown, tmp_path: Path) -> None:
+    page.goto(f"{shown.api.origin}/data")
+    page.get_by_role("radio", name="a published set").check()
+    page.get_by_role("combobox", name="Published set").select_option("cifar10")
+    about = page.get_by_text("are downloaded and checked")
+    expect(about).to_contain_text("Licence: ")
+    page.get_by_role("button", name="Import").click()
+    with pytest.MonkeyPatch.context() as patch, publishing_cifar10(tmp_path, patch) as publisher:
+        do_the_import(page, shown, mirror=publisher.address)
+        assert publisher.asked == [(CIFAR, None)]
+    expect(page.get_by_role("heading", level=1, name="CIFAR-10")).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text="220 images")).to_be_visible()
 
 
 def test_a_set_goes_only_when_no_job_needs_it_and_says_so_afterwards(

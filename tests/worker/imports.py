@@ -1,8 +1,14 @@
 """The worker's slot for imports, driven by whoever tests, and reading in this process instead of a child for each archive."""
 
+import hashlib
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from backend.catalogue.engine import Catalogue
 from backend.jobs import store
@@ -11,10 +17,14 @@ from backend.jobs.order import Reach
 from backend.jobs.states import Lane
 from backend.jobs.timing import Timing
 from simclr.datasets import DatasetInfo, importer
+from simclr.datasets.sources import SOURCES
+from tests.simclr.datasets.publisher import Publisher, serving
+from tests.simclr.datasets.test_published import cifar10
 from worker.importing import Importer, Reads, Sources
 from worker.supervise import Attempt
 
 IMPORTS = Reach(lanes=frozenset({Lane.IMPORT}))
+CIFAR = "cifar-10-binary.tar.gz"
 QUICK = Timing(lease_s=30.0, watch_s=0.01, progress_s=0.05)
 
 
@@ -36,6 +46,18 @@ def do_imports(catalogue: Catalogue, data_folder: Path, does: Importer, timing: 
     with catalogue.reading() as session:
         remove_leftovers(session, data_folder)
     return done
+
+
+@contextmanager
+def publishing_cifar10(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    """CIFAR-10 with few images, under its sum, on a server of this machine."""
+    cifar10(folder)
+    data = (folder / CIFAR).read_bytes()
+    source = SOURCES["cifar10"]
+    file = replace(source.files[0], md5=hashlib.md5(data, usedforsecurity=False).hexdigest(), about_bytes=len(data))
+    patch.setitem(SOURCES, "cifar10", replace(source, files=(file,)))
+    with serving(Publisher({CIFAR: data})) as publisher:
+        yield publisher
 
 
 def reads_here(

@@ -1,9 +1,8 @@
 """Imports in the place of a runner: downloads with progress, resumed and kept; stopped, crashed and refused without a trace."""
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,16 @@ from backend.settings import Settings
 from simclr.datasets import DatasetInfo, open_dataset
 from simclr.datasets.report import kept_report
 from simclr.datasets.reporter import ReportFailed, report_in_child
-from simclr.datasets.sources import SOURCES
 from simclr.datasets.variants import LabelsVariant, SplitsVariant
 from simclr.events import Stopped
 from tests.backend.jobs.rows import job, submit
 from tests.simclr.datasets.pictures import class_folders, pack
-from tests.simclr.datasets.publisher import Publisher, serving
-from tests.simclr.datasets.test_published import cifar10
-from tests.worker.imports import IMPORTS, QUICK, do_imports, importer_here, reads_here
+from tests.simclr.datasets.publisher import Publisher
+from tests.worker.imports import CIFAR, IMPORTS, QUICK, do_imports, importer_here, publishing_cifar10, reads_here
 from tests.worker.waiting import until
 from worker.importing import Importer, Reads, Sources, sources_of
 from worker.slot import Slot
 from worker.supervise import Attempt
-
-CIFAR = "cifar-10-binary.tar.gz"
 
 
 @dataclass
@@ -73,13 +68,7 @@ def lab(catalogue: Catalogue, settings: Settings) -> Lab:
 
 @pytest.fixture
 def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
-    """CIFAR-10 with few images, under its sum, on a server of this machine."""
-    cifar10(tmp_path)
-    data = (tmp_path / CIFAR).read_bytes()
-    source = SOURCES["cifar10"]
-    file = replace(source.files[0], md5=hashlib.md5(data, usedforsecurity=False).hexdigest(), about_bytes=len(data))
-    monkeypatch.setitem(SOURCES, "cifar10", replace(source, files=(file,)))
-    with serving(Publisher({CIFAR: data})) as publisher:
+    with publishing_cifar10(tmp_path, monkeypatch) as publisher:
         yield publisher
 
 
