@@ -1,6 +1,6 @@
 /** Facts about an image set, computed from its counts. */
 import type { DatasetOut, DatasetUses, Split } from '../api/types';
-import { counted } from './numbers';
+import { count, counted } from './numbers';
 
 export const SPLITS: readonly Split[] = ['train', 'val', 'test'];
 
@@ -49,6 +49,22 @@ export function commonestShare(dataset: DatasetOut, split: Split): number | null
 export function spread(n: number, count: number): number[] {
   const taken = Math.min(n, count);
   return Array.from({ length: taken }, (_, i) => Math.floor(((i + 0.5) * n) / taken));
+}
+
+/** As many images as were drawn: those that are chosen stay in sight, wherever they were chosen, and fewer others. */
+export function handful(drawn: readonly number[], chosen: readonly number[]): number[] {
+  const others = drawn.filter((index) => !chosen.includes(index));
+  const left = new Set(others.slice(0, Math.max(0, drawn.length - chosen.length)));
+  const elsewhere = chosen.filter((index) => !drawn.includes(index));
+  return [...elsewhere, ...drawn.filter((index) => chosen.includes(index) || left.has(index))];
+}
+
+/** `validation 142`, and how many of them have a label where only some have. */
+export function splitText(dataset: DatasetOut, split: Split): string {
+  const size = dataset.split_sizes[split] ?? 0;
+  const labelled = size - unlabelled(dataset, split);
+  const some = labelled > 0 && labelled < size ? ` (${count(labelled)} labelled)` : '';
+  return `${SPLIT_NAME[split]} ${count(size)}${some}`;
 }
 
 /** `count` different positions out of `n`, the same ones for the same seed. */

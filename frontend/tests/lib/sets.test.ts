@@ -4,9 +4,11 @@ import {
   archiveFormat,
   chanceShare,
   factorText,
+  handful,
   matching,
   nameFromFile,
   sample,
+  splitText,
   spread,
   stayingText,
   unlabelled,
@@ -33,6 +35,22 @@ describe('images by split and class', () => {
 
   it('have factors with no more digits than one needs', () => {
     expect([3, 0.123456, -12.5].map(factorText)).toEqual(['3', '0.123', '-12.5']);
+  });
+});
+
+describe('a handful of images', () => {
+  it('keeps what is chosen in sight, wherever it was chosen, and is as large as what was drawn', () => {
+    expect(handful([4, 7, 2, 9], [])).toEqual([4, 7, 2, 9]);
+    expect(handful([4, 7, 2, 9], [9, 30])).toEqual([30, 4, 7, 9]);
+    expect(handful([4], [5, 6])).toEqual([5, 6]);
+  });
+});
+
+describe('a split on a card', () => {
+  it('tells how many have a label only where some have none', () => {
+    expect(splitText(set, 'train')).toBe('train 8 (6 labelled)');
+    expect(splitText(set, 'val')).toBe('validation 1');
+    expect(splitText({ ...set, counts: {} }, 'train')).toBe('train 8');
   });
 });
 
