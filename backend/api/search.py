@@ -72,7 +72,7 @@ class HitOut(BaseModel):
 
 
 class SearchOut(BaseModel):
-    """``precision_at_k``: the share of labelled hits of the query's class; null without a label, or if one class was asked for."""
+    """``precision_at_k``: the share of labelled hits of the query's class; null without labels, or if one class was asked for."""
 
     k: int
     query: QueryOut

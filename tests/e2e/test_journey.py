@@ -309,6 +309,25 @@ def test_a_hit_becomes_the_query_and_the_same_file_can_be_chosen_again(
     expect(uploaded).to_be_visible()
 
 
+def test_hits_become_part_of_the_query_and_are_of_one_split(search: Page) -> None:
+    search.get_by_role("button", name=re.compile("^Image ")).first.click()
+    hits = search.get_by_role("button", name=re.compile("^Search with image"))
+    expect(hits).to_have_count(K)
+    search.get_by_label("Split").select_option("train")
+    expect(search.get_by_role("list").get_by_text("train", exact=True)).to_have_count(K)
+    like, unlike = (re.search(r"\d+", str(hits.nth(n).get_attribute("aria-label"))) for n in (0, 1))
+    assert like
+    assert unlike
+    search.get_by_role("button", name=f"Also like image {like[0]}", exact=True).click()
+    search.get_by_role("button", name=f"Unlike image {unlike[0]}", exact=True).click()
+    expect(search).to_have_url(re.compile(rf"also={like[0]}&unlike={unlike[0]}"))
+    expect(
+        search.get_by_role("button", name=re.compile(rf"^Search with image ({like[0]}|{unlike[0]}),"))
+    ).to_have_count(0)
+    search.get_by_role("button", name=f"Take image {unlike[0]} out of the query").click()
+    expect(search).not_to_have_url(re.compile("unlike="))
+
+
 def test_neighbours_are_judged_on_the_whole_set_and_a_hub_becomes_the_query(search: Page, keep_picture: Keep) -> None:
     search.get_by_role("button", name="Measure").click()
     search.get_by_role("button", name="Count", exact=True).click()

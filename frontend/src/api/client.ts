@@ -23,6 +23,7 @@ import type {
   Shortcuts,
   Strategy,
   SystemOut,
+  Split,
 } from './types';
 
 /** The schemas of every config; OpenAPI says only that they are objects. */
@@ -219,24 +220,34 @@ export function addPixels(dataset_id: string): Promise<EncoderOut> {
   return data(http.POST('/api/encoders', { body: { origin: 'pixels', dataset_id } }));
 }
 
+/** What may be found; null stands for every split, or every class. */
 export interface SearchRequest {
   encoder_id: string;
   dataset_id: string;
   k: number;
+  split: Split | null;
+  label: number | null;
 }
 
-export function searchByImage(
+/** Images of the set: `image_index` and `also` to be like, `unlike` to keep away from. */
+export interface SearchImages {
+  image_index: number;
+  also: number[];
+  unlike: number[];
+}
+
+export function searchByImages(
   request: SearchRequest,
-  image_index: number,
+  images: SearchImages,
   signal: AbortSignal,
 ): Promise<SearchOut> {
-  return data(http.POST('/api/search', { body: { ...request, image_index }, signal }));
+  return data(http.POST('/api/search', { body: { ...request, ...images }, signal }));
 }
 
 export function searchByUpload(query: SearchRequest, image: Blob, signal: AbortSignal): Promise<SearchOut> {
   return data(
     http.POST('/api/search/upload', {
-      params: { query },
+      params: { query: { ...query, split: query.split ?? undefined, label: query.label ?? undefined } },
       // The body is the image itself; its type travels in the header.
       body: image as unknown as string,
       bodySerializer: (blob) => blob,

@@ -4033,7 +4033,7 @@ export interface components {
         };
         /**
          * SearchOut
-         * @description ``precision_at_k``: the share of labelled hits of the query's class; null without a label, or if one class was asked for.
+         * @description ``precision_at_k``: the share of labelled hits of the query's class; null without labels, or if one class was asked for.
          */
         SearchOut: {
             /** Hits */

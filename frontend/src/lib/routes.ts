@@ -80,6 +80,12 @@ export function listOf(query: URLSearchParams, name: string): string[] {
   return (query.get(name) ?? '').split(',').filter((part) => part !== '');
 }
 
+/** Places in a list, such as images of a set, each once; what is no such number is left out. */
+export function indicesOf(query: URLSearchParams, name: string): number[] {
+  const numbers = listOf(query, name).filter((part) => /^\d{1,10}$/.test(part));
+  return [...new Set(numbers.map(Number))];
+}
+
 /** A whole number in a query, or `fallback` where it is absent, malformed or below zero. */
 export function countOf<T>(query: URLSearchParams, name: string, fallback: T): number | T {
   const text = query.get(name) ?? '';

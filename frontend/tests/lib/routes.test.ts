@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countOf, href, listOf, match, withQuery } from '../../src/lib/routes';
+import { countOf, href, indicesOf, listOf, match, withQuery } from '../../src/lib/routes';
 
 describe('routes', () => {
   it('finds a page by its path, with or without a trailing slash', () => {
@@ -28,6 +28,8 @@ describe('routes', () => {
   it('reads lists and counts, and ignores what is malformed', () => {
     const query = new URLSearchParams('images=3,,5&k=12&seed=-4&page=1e9');
     expect(listOf(query, 'images')).toEqual(['3', '5']);
+    expect(indicesOf(query, 'images')).toEqual([3, 5]);
+    expect(indicesOf(new URLSearchParams('also=7,-1,7,x,1e9,0'), 'also')).toEqual([7, 0]);
     expect(countOf(query, 'k', 10)).toBe(12);
     expect(countOf(query, 'seed', 0)).toBe(0);
     expect(countOf(query, 'page', null)).toBeNull();
