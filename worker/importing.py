@@ -209,8 +209,6 @@ class _Work:
                         "unknown_source", f"no published set is called {asked.source}: choose a listed one"
                     )
                 return self._fetch(source), source.name
-            case "builtin":
-                return self._order.run, asked.source
             case "set":
                 raise DatasetError("no_choice", "say what is other in the variant: splits, or how many labels are kept")
 

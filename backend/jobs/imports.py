@@ -25,21 +25,20 @@ class ImportOrder(ImportConfig):
 
     Attributes:
         origin: Where the images come from.
-        source: Of an upload its format, "zip", "tar" or "npz"; the name of a folder below the configured root; a published or
-            built-in set's name; or the id of the set of which a ``variant`` is made.
+        source: Of an upload its format, "zip", "tar" or "npz"; the name of a folder below the configured root; a published
+            set's name; or the id of the set of which a ``variant`` is made.
         variant: What is other in a variant.
         variant_of: What the set of which it is made was called when it was asked for.
     """
 
-    origin: Literal["upload", "folder", "published", "builtin", "set"]
+    origin: Literal["upload", "folder", "published", "set"]
     source: str
     variant: Variant | None = None
     variant_of: str = ""
 
     def kept(self) -> dict[str, Any]:
         """A dump of what bears on it."""
-        takes_images_as_they_are = self.origin in ("builtin", "set")
-        idle = set(ImportConfig.model_fields) if takes_images_as_they_are else {"variant", "variant_of"}
+        idle = set(ImportConfig.model_fields) if self.origin == "set" else {"variant", "variant_of"}
         return self.model_dump(mode="json", exclude=idle)
 
 
