@@ -1,5 +1,6 @@
 """The worker as it is deployed: Celery, Redis, a warm runner with torch, and real science on real images."""
 
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from benchmarks.squares import add_squares
 from simclr.config import EmbedConfig, EncoderConfig, KnnConfig, LinearProbeConfig, PretrainConfig
 from simclr.costs import Costs
 from simclr.encoder_file import read_encoder_file
+from simclr.predictions import read_predictions
 from tests.backend.api.packing import archive
 from tests.backend.jobs.rows import job, state, submit
 from tests.worker.redis_server import redis_at, socket_folder
@@ -164,6 +166,9 @@ class TestAWorkerAtWork:
         assert bank is not None
         assert np.load(lab.settings.data_folder / bank.key).shape == (96, bank.feature_dim)
         assert {result["strategy"] for result in found} == {"knn", "linear_probe"}
+        for result in found:
+            answers = read_predictions(lab.settings.data_folder / str(result["predictions"]), "test")
+            assert json.loads(result["summary"])["scores"][1]["accuracy"] == answers.is_right.mean()
         assert list(features_folder(lab.settings.data_folder).iterdir())
 
     def test_starts_training_within_seconds_of_the_submission_and_imports_meanwhile(
