@@ -60,7 +60,7 @@ def test_a_grid_is_planned_submitted_and_watched_and_never_computed_twice(
     # 3 k-NN and 3 probes know no seed; 2 networks with 2 depths and 2 seeds; one kind of network from scratch with 2 seeds.
     assert (plan["cells"], plan["computed"], plan["to_compute"], plan["seconds"]) == (3 + 3 + 8 + 2, 0, 16, None)
     assert [(left["encoder_id"], left["strategy"]) for left in plan["left_out"]] == [(encoders[0], "fine_tune")]
-    key = {"idempotency-key": "grid 1".replace(" ", "-")}
+    key = {"idempotency-key": "grid-1"}
     grid, again = (client.post("/api/grids", json=body, headers=key) for _ in range(2))
     assert (grid.status_code, again.status_code) == (201, 200)
     assert grid.json() == again.json()
@@ -72,6 +72,9 @@ def test_a_grid_is_planned_submitted_and_watched_and_never_computed_twice(
     assert all(cell["scores"][0]["accuracy"] == 0.5 and cell["result_id"] for cell in done)
     plan = client.post("/api/grids/plan", json=body).json()
     assert (plan["computed"], plan["under_way"], plan["to_compute"], plan["seconds"]) == (6, 10, 0, 0)
+    plan = client.post("/api/grids/plan", json={**body, "seeds": [0, 2]}).json()
+    assert (plan["to_compute"], plan["unestimated"]) == (5, 0), "like ones have run"
+    assert plan["seconds"] > 0
     second = client.post("/api/grids", json={**body, "seeds": [0, 2]}).json()
     assert second["counts"]["queued"] + second["counts"]["computed"] == 16
     assert client.get("/api/system").json()["queue"]["queued"] == 10 + 5, "only what has seed 2 is new"
