@@ -16,6 +16,9 @@ export type Split = ImageOut['split'];
 export type EncoderOut = Schemas['EncoderOut'];
 export type EncoderOrigin = EncoderOut['origin'];
 export type JobOut = Schemas['JobOut'];
+export type Verdict = Schemas['Verdict'];
+export type CheckpointOut = Schemas['CheckpointOut'];
+export type ImageNetFile = Schemas['ImageNetFileOut'];
 export type JobBody = Schemas['PretrainJobIn'] | Schemas['TransferJobIn'] | Schemas['EmbedJobIn'];
 /** A job to submit. The generated type asks for an embedding's config, which the API fills in itself. */
 export type JobIn =
