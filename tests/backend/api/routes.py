@@ -14,6 +14,8 @@ JSON_ROUTES = (
     "/api/jobs",
     "/api/encoders",
     "/api/search",
+    "/api/grids",
+    "/api/grids/plan",
 )
 # Each parameter by which a request names something.
 ID_ROUTES = (
@@ -30,7 +32,12 @@ ID_ROUTES = (
     f"/api/datasets/{ID}/tiles/{{}}",
     "/api/jobs/{}",
     "/api/jobs/{}/events",
+    "/api/jobs/{}/checkpoints",
+    "/api/jobs/{}/verdict",
     "/api/encoders/{}",
+    "/api/grids/{}",
+    "/api/results/{}",
+    "/api/results/{}/mistakes",
 )
 
 
