@@ -27,7 +27,19 @@ export interface Yardstick {
 }
 
 /** Rows whose figure was measured, by their work; the interval is Student's over seeds, or over images where there is one seed. */
-export function cellsOf(rows: readonly Row[], { metric, split }: Yardstick): Cell[] {
+export function cellsOf(rows: readonly Row[], yardstick: Yardstick): readonly Cell[] {
+  // Every chart of a view asks for the same: of thousands of rows that is made once.
+  const key = `${yardstick.metric.name} ${yardstick.split}`;
+  const known = made.get(rows) ?? new Map<string, readonly Cell[]>();
+  made.set(rows, known);
+  const cells = known.get(key) ?? madeCells(rows, yardstick);
+  known.set(key, cells);
+  return cells;
+}
+
+const made = new WeakMap<readonly Row[], Map<string, readonly Cell[]>>();
+
+function madeCells(rows: readonly Row[], { metric, split }: Yardstick): Cell[] {
   const cells = new Map<string, { row: Row; figure: Interval }[]>();
   for (const row of rows) {
     const figure = figureOf(row[split], metric.name);
@@ -239,9 +251,11 @@ export function depthSeries(
   yardstick: Yardstick,
   looks: ReadonlyMap<string, Look>,
 ): Series[] {
-  const tuned = rows.filter((row) => row.strategy === 'fine_tune' && !row.scratch);
+  const isTuned = (row: Row): boolean => row.strategy === 'fine_tune' && !row.scratch;
+  const tuned = rows.filter(isTuned);
   const whole = wholeOf(rows);
-  return seriesOf(cellsOf(tuned, yardstick), yardstick, looks, {
+  const cells = cellsOf(rows, yardstick).filter(({ first }) => isTuned(first));
+  return seriesOf(cells, yardstick, looks, {
     key: apart(tuned, (row) => [row.encoder, ...row.special]),
     x: (cell) => cell.first.depth ?? whole,
     joined: true,

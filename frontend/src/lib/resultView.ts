@@ -27,7 +27,7 @@ export const GROUPS: readonly [GroupKey, string][] = [
   ['labels', 'labels'],
   ['tag', 'tag'],
 ];
-export const PER_PAGE = 50;
+export const PER_PAGE = 25;
 
 export interface View {
   dataset: string | null;
@@ -125,7 +125,7 @@ export function sorted(rows: readonly Row[], view: View): Row[] {
       Number(b.pinned) - Number(a.pinned) ||
       unknown(a) - unknown(b) ||
       turn * order(a, b) ||
-      compare(b.id, a.id),
+      (a.id < b.id ? 1 : -1),
   );
 }
 
