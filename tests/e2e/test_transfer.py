@@ -151,5 +151,7 @@ def test_the_dashboard_becomes_a_report_that_needs_nothing_else(
     expect(page.get_by_role("heading", level=2, name="Methods")).to_be_visible()
     expect(page.get_by_text("the test split was read once")).to_be_visible()
     assert page.locator("figure svg").count() >= 2
-    # Colours are resolved: no drawing still asks for the page's own.
+    # Colours are resolved: no drawing still asks for the page's own, and marks have kept theirs.
     assert "var(--" not in text
+    bars = page.locator("figure").filter(has_text="by strategy and encoder").locator("svg").first
+    assert bars.locator("[fill='rgb(0, 101, 168)'], [stroke='rgb(0, 101, 168)']").count() > 0

@@ -32,7 +32,10 @@ export function svgOf(chart: SVGSVGElement, title: string): string {
   chart.after(stage);
   try {
     for (const element of copy.querySelectorAll('[data-only-page]')) element.remove();
-    for (const element of copy.querySelectorAll<SVGElement>('*')) resolve(element);
+    const elements = [...copy.querySelectorAll<SVGElement>('*')];
+    for (const element of elements) resolve(element);
+    // Only now: what a class says of an element, those inside of it may need.
+    for (const element of elements) strip(element);
   } finally {
     stage.remove();
   }
@@ -47,8 +50,10 @@ function resolve(element: SVGElement): void {
     const value = style.getPropertyValue(name);
     if (value !== '') element.setAttribute(name, name === 'fill' || name === 'stroke' ? plain(value) : value);
   }
-  element.removeAttribute('class');
-  for (const name of ['style', 'tabindex', 'role']) element.removeAttribute(name);
+}
+
+function strip(element: SVGElement): void {
+  for (const name of ['class', 'style', 'tabindex', 'role']) element.removeAttribute(name);
 }
 
 /** A colour in a notation that every program reads: browsers answer mixed ones as `oklab(…)`. */

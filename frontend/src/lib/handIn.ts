@@ -4,10 +4,11 @@ import { overviewOf, type Yardstick } from './comparison';
 import type { Table } from './csv';
 import { titleOf, type Row } from './measured';
 import { labelsText } from './methods';
-import { methodsText } from './methodsText';
+import { listed, methodsText } from './methodsText';
 import { figureOf, figureText, rangeTextOf } from './metrics';
 import { counted, duration } from './numbers';
 import type { Report, ReportFigure } from './reportPage';
+import { STRATEGY_KEYS, type View } from './resultView';
 
 export interface HandIn {
   rows: readonly Row[];
@@ -32,6 +33,22 @@ export function reportOf({ rows, yardstick, sets, version, figures, at, narrowed
     figures,
     all: allTable(rows, yardstick),
   };
+}
+
+/** What narrows the view, in words; empty where nothing does. */
+export function narrowedText(view: View, rows: readonly Row[], gridName: string | null): string {
+  const encoders = new Map(rows.map((row) => [row.encoderId, row.encoder]));
+  const strategies = new Map(STRATEGY_KEYS);
+  const parts = [
+    view.dataset !== null && (rows.find((row) => row.datasetId === view.dataset)?.dataset ?? 'one image set'),
+    view.grid !== null && `the grid ${gridName ?? ''}`.trim(),
+    view.encoders.length > 0 && listed(view.encoders.map((id) => encoders.get(id) ?? id)),
+    view.strategies.length > 0 && listed(view.strategies.map((key) => strategies.get(key) ?? key)),
+    view.tag !== null && `the tag ${view.tag}`,
+    view.pinned && 'what is pinned',
+    view.text !== '' && `what says "${view.text}"`,
+  ];
+  return parts.filter((part) => part !== false).join('; ');
 }
 
 function overviewTable(rows: readonly Row[], yardstick: Yardstick): Table {

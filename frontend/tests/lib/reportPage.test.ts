@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
-import { reportOf } from '../../src/lib/handIn';
+import { narrowedText, reportOf } from '../../src/lib/handIn';
 import { rowOf } from '../../src/lib/measured';
 import { methodsText } from '../../src/lib/methodsText';
 import { metricNamed } from '../../src/lib/metrics';
 import { reportPage } from '../../src/lib/reportPage';
+import { viewOf } from '../../src/lib/resultView';
 import { dataset } from '../fixtures/dataset';
 import { result } from '../fixtures/result';
 
@@ -53,4 +54,12 @@ it('says in its methods what was measured, how it was chosen and what the interv
     'SimCLR Lab 1.2',
   ])
     expect(text).toContain(said);
+});
+
+it('says in words what it was narrowed to', () => {
+  const view = viewOf(new URLSearchParams('dataset=01gone&strategies=knn,scratch&tag=x&q=two+words&grid=g'));
+  expect(narrowedText(view, rows, 'Depths')).toBe(
+    'Beetles; the grid Depths; k-NN and From scratch; the tag x; what says "two words"',
+  );
+  expect(narrowedText(viewOf(new URLSearchParams('metric=auc&page=2')), rows, null)).toBe('');
 });
