@@ -32,7 +32,7 @@ from simclr.runs import sha256_of
 from tests.backend.api.lab import BLIND, ORIGIN
 from tests.faults.app import OVERRIDES
 from tests.worker.redis_server import executable
-from tests.worker.waiting import children_of, is_running, until
+from tests.worker.waiting import all_stand_still, children_of, is_running, until
 
 Worker = subprocess.Popen[bytes]
 # Where it is set and nobody has compiled torch before, every start of a worker costs 13 s of a core instead of 5.
@@ -270,6 +270,8 @@ class Lab:
         """SIGSTOP, but never in the middle of a write: SQLite's lock would be held until it thaws, which is known."""
         while True:
             os.kill(worker_pid, signal.SIGSTOP)
+            # One thread takes the signal and stops the others; until it has its turn on a busy machine, they go on.
+            until(lambda: all_stand_still(worker_pid), "a worker that stands still")
             with contextlib.suppress(sqlite3.OperationalError), self.locked(wait_s=0.2):
                 return
             os.kill(worker_pid, signal.SIGCONT)

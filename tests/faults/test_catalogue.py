@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from backend.catalogue import migrations
-from backend.catalogue.engine import open_catalogue, open_url
+from backend.catalogue.engine import now, open_catalogue, open_url
 from backend.catalogue.upgrade import is_current
 from backend.jobs.states import State
 from backend.jobs.sweeper import sweep
@@ -62,7 +62,8 @@ def test_f13_a_clock_that_jumps_ahead_twice_costs_attempts_and_nothing_else(lab:
     try:
         for epoch in (1, 2):
             lab.until_saved(job_id, epoch)
-            with other.writing() as session:  # as long as nobody can renew a lease
+            with other.writing() as session:
+                now(session)  # the first statement takes the lock: from here on nobody can renew a lease, or sweep
                 lab.turn_clock(3600.0 * epoch)
                 assert sweep(session, TIMING).requeued == 1
         lab.until_saved(job_id, epoch=3)

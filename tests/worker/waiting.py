@@ -38,3 +38,9 @@ def children_of(pid: int) -> list[int]:
         if int(parent) == pid and state != "Z":
             found.append(int(process.name))
     return found
+
+
+def all_stand_still(pid: int) -> bool:
+    """Whether every thread of a process is stopped; from /proc, so Linux only."""
+    stats = [thread.read_text() for thread in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
