@@ -51,10 +51,12 @@ def test_the_printed_link_signs_in_for_good_and_leaves_no_token_where_scripts_or
 
 def test_every_page_of_an_empty_lab_says_what_fills_it(lab: Lab, page: Page) -> None:
     bar = page.get_by_role("navigation", name="Pages")
-    for name in ("Views", "Train", "Transfer", "Results", "Search"):
+    no_set, no_result = "There is no image set yet.", "Nothing has been measured yet."
+    said = {"Views": no_set, "Train": no_set, "Results": no_result, "Transfer": no_set, "Search": no_set}
+    for name, sentence in said.items():
         bar.get_by_role("link", name=name).click()
         expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
-        expect(page.get_by_text("There is no image set yet.")).to_be_visible()
+        expect(page.get_by_text(sentence)).to_be_visible()
     page.get_by_role("link", name="Go to the data page").click()
     expect(page.get_by_role("button", name="Add digits")).to_be_visible()
 
