@@ -4,13 +4,13 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from backend.api.augmentations import Tab
 from backend.api.fields import RowId
 from backend.api.rows import dataset_row
 from backend.api.search import bank_row
+from backend.api.studies import sample_of
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
 from simclr.datasets import Dataset, Split
@@ -112,7 +112,7 @@ def judge(body: RetrievalIn, lab: LabDep) -> RetrievalOut:
     asking, among = body.queries or usual[0], body.gallery or "train"
     _check_labels(asking, len(labelled[asking]), FEWEST_QUERIES)
     _check_labels(among, len(labelled[among]), FEWEST_FOUND)
-    queries, gallery = _sample(labelled[asking], QUERIES), np.sort(_sample(labelled[among], GALLERY))
+    queries, gallery = sample_of(labelled[asking], QUERIES), np.sort(sample_of(labelled[among], GALLERY))
     blobs = [dataset.labels.astype(np.int64), queries.astype(np.int64), gallery.astype(np.int64)]
     found = lab.study({"do": "retrieval", "bank": bank}, [blob.data.cast("B") for blob in blobs], body.tab).header
     return RetrievalOut(
@@ -135,7 +135,7 @@ def hubs(body: HubsIn, lab: LabDep) -> HubsOut:
     if len(dataset) <= body.k:
         message = f"k is {body.k} but the set has {len(dataset)} images: choose a smaller k."
         raise ApiError(422, "k_too_large", message, "k")
-    chosen = np.sort(_sample(np.arange(len(dataset)), COUNTED)).astype(np.int64)
+    chosen = np.sort(sample_of(np.arange(len(dataset)), COUNTED)).astype(np.int64)
     answer = lab.study({"do": "hubs", "bank": bank, "k": body.k}, [chosen.data.cast("B")], body.tab)
     occurrences = np.frombuffer(answer.blobs[0], dtype=np.int64)
     orphans = chosen[occurrences == 0]
@@ -166,7 +166,3 @@ def _check_labels(split: Split, found: int, fewest: int) -> None:
             "or a set with labels."
         )
         raise ApiError(422, "no_labels", message, "dataset_id")
-
-
-def _sample(indices: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    return np.random.default_rng(0).permutation(indices)[:most]

@@ -126,7 +126,7 @@ def cost(body: EncoderStudyIn, lab: LabDep) -> LabelCostsOut:
         raise ApiError(422, "no_labels", message, "dataset_id")
     arrays: list[NDArray[Any]] = []
     for indices, most in ((fitting, FITTED), (scoring, SCORED)):
-        chosen = _chosen(indices, most)
+        chosen = sample_of(indices, most)
         arrays += [np.ascontiguousarray(dataset.images[chosen]), dataset.labels[chosen].astype(np.int64)]
     return LabelCostsOut(**_study(lab, body, "label_costs", arrays, encoder=_encoder(lab, body)).header)
 
@@ -160,9 +160,9 @@ def _of_split(dataset: Dataset, split: str) -> NDArray[np.int64]:
 
 
 def _taken(dataset: Dataset, indices: NDArray[np.int64], most: int) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(dataset.images[_chosen(indices, most)])
+    return np.ascontiguousarray(dataset.images[sample_of(indices, most)])
 
 
-def _chosen(indices: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """The same ones for the same set, in random order, so that any beginning of them is a fair sample."""
+def sample_of(indices: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """``most`` of them: the same ones for the same set, in random order, so that any beginning of them is a fair sample."""
     return np.random.default_rng(0).permutation(indices)[:most]
