@@ -39,7 +39,7 @@ class Remembered:
     def answer(
         self, question: Hashable, find: Callable[[], BaseModel | bytes], longest_s: float = math.inf
     ) -> Response:
-        """What was answered to ``question`` less than ``longest_s`` ago, if it still holds, else what ``find`` finds."""
+        """What was answered to ``question`` less than ``longest_s`` ago, if it still holds, else what ``find`` finds, perhaps as JSON."""
         if self._watch is None:  # nor does one wait for another
             return _as_response(_as_json(find()))
         if known := self._known(question, longest_s):
@@ -51,8 +51,7 @@ class Remembered:
             # Asked before looking: what is written meanwhile makes the answer look older than it is, never newer.
             version, moment = self._version(), self._clock()
             content = _as_json(find())
-            if version is not None:
-                self._keep(question, version, moment, content)
+            self._keep(question, version, moment, content)
             return _as_response(content)
 
     def _known(self, question: Hashable, longest_s: float) -> bytes | None:
@@ -73,10 +72,9 @@ class Remembered:
         if self._watch is not None:
             self._watch.close()
 
-    def _version(self) -> int | None:
+    def _version(self) -> int:
         """A number that is another one after every commit of anybody."""
-        if self._watch is None:
-            return None
+        assert self._watch is not None  # noqa: S101  or nothing is remembered
         with self._lock:
             version: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
         return version

@@ -115,19 +115,10 @@ class ComparisonOut(BaseModel):
     auc: AucDifferenceOut | None
 
 
-class Written(BaseModel):
-    """An answer that is JSON already."""
-
-    text: str
-
-    def model_dump_json(self, **_: Any) -> str:
-        return self.text
-
-
-def results_json(session: Session, *, dataset_id: str | None = None) -> Written:
-    """A ``ResultsOut`` of all results, or those on one data set, newest first; written from what the catalogue has as text."""
+def results_json(session: Session, *, dataset_id: str | None = None) -> bytes:
+    """A ``ResultsOut`` of all results, or those on one data set, newest first, as JSON: the catalogue has most of it as text."""
     rows = queries.results(session, dataset_id=dataset_id)
-    return Written(text=f'{{"items":[{",".join(map(_as_json, rows))}]}}')
+    return f'{{"items":[{",".join(map(_as_json, rows))}]}}'.encode()
 
 
 def result_out(session: Session, result_id: str) -> ResultOut | None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from backend.api.fields import Name, RowId, clean_name
-from backend.api.result_answers import ResultDetailOut, ResultOut, ResultsOut, Written, result_out, results_json
+from backend.api.result_answers import ResultDetailOut, ResultOut, ResultsOut, result_out, results_json
 from backend.api.rows import known_dataset, result_row
 from backend.catalogue.models import EncoderRow, JobRow
 from backend.deps import LabDep
@@ -31,7 +31,7 @@ class ResultChangesIn(BaseModel):
 def list_results(lab: LabDep, dataset_id: Annotated[RowId | None, Query()] = None) -> Response:
     """Results, newest first, of one data set or of all."""
 
-    def find() -> Written:
+    def find() -> bytes:
         with lab.catalogue.reading() as session:
             if dataset_id is not None:
                 known_dataset(session, dataset_id)

@@ -98,7 +98,7 @@ def test_results_of_before_grids_are_summarised_by_all_that_was_known(settings: 
     with opened.reading() as session:
         result = session.get_one(ResultRow, "r")
         assert (result.predictions, result.tags, result.pinned) == (None, [], False)
-        told = ResultsOut.model_validate_json(results_json(session).text).items[0]
+        told = ResultsOut.model_validate_json(results_json(session)).items[0]
         assert (told.id, told.chance, told.labels_used, told.scores[0].ece) == ("r", 0.3, None, None)
         assert standings(session, [str(session.get_one(JobRow, "j").cell)]).popitem()[1].result_id == "r"
     opened.close()
