@@ -39,7 +39,7 @@ class Remembered:
     def answer(
         self, question: Hashable, find: Callable[[], BaseModel | bytes], longest_s: float = math.inf
     ) -> Response:
-        """What was answered to ``question`` less than ``longest_s`` ago, if it holds, else what ``find`` finds, a model or JSON."""
+        """The answer to ``question`` of less than ``longest_s`` ago, if it holds, else what ``find`` finds, a model or JSON."""
         if self._watch is None:  # nor does one wait for another
             return _as_response(_as_json(find()))
         if known := self._known(question, longest_s):
