@@ -15,6 +15,7 @@ from simclr.datasets.store import Dataset, content_hash
 from simclr.device import choose_device
 from simclr.encoders import ImageFacts, load_encoder, prepare
 from simclr.events import Emit, Log, Progress, ShouldStop, Stopped, ignore, never
+from simclr.index import norms_beside
 from simclr.memory import naming_what_fits
 from simclr.results import EmbedResult
 from simclr.runs import Run, sha256_of, writing
@@ -30,6 +31,8 @@ def embed(
     should_stop: ShouldStop = never,
 ) -> EmbedResult:
     """Encode every image of ``dataset``, in its order, into ``run.features``: float32, shape (N, D), rows of unit length.
+
+    The lengths that they had stand beside it, float32, shape (N,); see ``simclr.index.norms_beside``.
 
     Raises:
         ValueError: the encoder cannot be loaded, or gives features that are not finite.
@@ -48,7 +51,10 @@ def embed(
     if not bool(features.isfinite().all()):
         raise ValueError(f"the encoder {encoder} gives features that are not finite: pretrain it again")
     bank = functional.normalize(features, dim=1).numpy()
+    norms = features.norm(dim=1).numpy()
     _give_zero_rows_a_direction(bank)
+    with writing(norms_beside(run.features), norms.nbytes) as temporary:
+        np.save(temporary, norms, allow_pickle=False)
     with writing(run.features, bank.nbytes) as temporary:
         np.save(temporary, bank, allow_pickle=False)
     seconds = time.monotonic() - began

@@ -1,12 +1,18 @@
 """Cosine neighbours over a bank of embeddings, exact, with NumPy alone."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 # Norms of float32 rows are 1 to about 1e-7 times the square root of the dimension.
 NORM_TOLERANCE = 1e-3
+
+
+def norms_beside(bank: Path) -> Path:
+    """Where the lengths that a bank's rows had before they were made 1 are kept: float32, shape (N,)."""
+    return bank.with_suffix(".norms.npy")
 
 
 class Index:

@@ -12,7 +12,7 @@ from simclr.embed import embed, encode_images
 from simclr.encoder_file import header, read_encoder_file
 from simclr.encoders import image_facts, load_encoder, pixels_encoder, untrained_encoder
 from simclr.events import Stopped, never
-from simclr.index import Index
+from simclr.index import Index, norms_beside
 from simclr.results import EmbedResult
 from simclr.runs import Run, sha256_of
 from tests.simclr.conftest import Heard, stop_after
@@ -38,6 +38,10 @@ def test_the_bank_holds_every_image_in_order_as_rows_of_unit_length(
     for i in (0, 41, 95):
         alone = torch.nn.functional.normalize(encode_images(model, file, stripes.images[i : i + 1]))[0]
         np.testing.assert_allclose(bank[i], alone.numpy(), atol=1e-5)
+        length = np.load(norms_beside(run.features))[i]
+        np.testing.assert_allclose(
+            bank[i] * length, encode_images(model, file, stripes.images[i : i + 1])[0], atol=1e-5
+        )
     assert Index(bank).search(bank[41], 1)[0].tolist() == [41]
     assert (result.n, result.feature_dim) == (96, 32)
     assert run.is_complete
