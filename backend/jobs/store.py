@@ -7,11 +7,13 @@ clock changes when something happens, never whether it is right. Every function 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from backend.catalogue import queries
 from backend.catalogue.engine import now
@@ -26,10 +28,10 @@ from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, move_all, s
 from backend.jobs.names import name_for
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
-from backend.jobs.saved import Saved, forget, keep, keep_last, saved_of
+from backend.jobs.saved import Saved, forget, keep, keep_epoch, keep_last, saved_of
 from backend.jobs.states import Desired, Kind, Lane, State, lane_of
 from backend.jobs.timing import DEFAULT, Timing
-from simclr.events import Checkpoint, Event, Log, Progress
+from simclr.events import Checkpoint, Event, Log, Progress, SavedEpoch
 
 QUEUE_LIMIT = 100
 CANCELLING = "Cancelling: the job stops at its next step."
@@ -160,11 +162,8 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
             return None
         # Where two claims at once chose the same job, the second one's condition fails, and it chooses again.
         job = session.scalar(
-            update(JobRow)
-            .where(JobRow.id == chosen, order.is_claimable(reach))
-            .values(epoch=JobRow.epoch + 1, owner=owner, lease_until=moment + timing.lease_s)
-            .returning(JobRow),
-            {order.MOMENT: moment},
+            _taking(reach),
+            {order.MOMENT: moment, "chosen": chosen, "taken_by": owner, "until": moment + timing.lease_s},
             execution_options={"populate_existing": True},
         )
     job.started_at = moment
@@ -195,7 +194,7 @@ def claimable(session: Session, reach: Reach = UNPINNED) -> int:
 
 def desired(session: Session, job_id: str, epoch: int) -> Desired | None:
     """What is wanted of a running job, without touching its lease; None when the epoch is stale."""
-    value = session.scalar(select(JobRow.desired).where(_is_held(job_id, epoch)))
+    value = session.scalar(DESIRED, {"held_id": job_id, "held_epoch": epoch})
     return Desired(value) if value is not None else None
 
 
@@ -214,6 +213,9 @@ def progress(session: Session, job_id: str, epoch: int, events: Iterable[Event],
     for event in events:
         payload = dump(event)
         told.append((payload.pop("kind"), payload))
+        if isinstance(event, SavedEpoch):
+            keep_epoch(session, job, event)
+            told[-1] = event.kind, {"epoch": event.epoch, "step": event.step}
         if isinstance(event, Progress):
             job.progress = payload
         elif isinstance(event, Checkpoint):
@@ -321,16 +323,28 @@ def _locked(session: Session, job_id: str) -> JobRow | None:
     return session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
 
 
-def _is_held(job_id: str, epoch: int) -> ColumnElement[bool]:
-    return and_(JobRow.id == job_id, JobRow.epoch == epoch, JobRow.state == State.RUNNING)
+# The statements below are kept, as to compose one takes longer than to execute it.
+@cache
+def _taking(reach: Reach) -> ReturningUpdate[tuple[JobRow]]:
+    return (
+        update(JobRow)
+        .where(JobRow.id == bindparam("chosen"), order.is_claimable(reach))
+        .values(epoch=JobRow.epoch + 1, owner=bindparam("taken_by"), lease_until=bindparam("until"))
+        .returning(JobRow)
+    )
+
+
+IS_HELD = and_(
+    JobRow.id == bindparam("held_id"), JobRow.epoch == bindparam("held_epoch"), JobRow.state == State.RUNNING
+)
+DESIRED = select(JobRow.desired).where(IS_HELD)
+HOLDING = update(JobRow).where(IS_HELD).values(lease_until=bindparam("until")).returning(JobRow)
 
 
 def _hold(session: Session, job_id: str, epoch: int, timing: Timing) -> JobRow | None:
     """The fence: locks the job's row for the rest of the transaction if ``epoch`` still holds it."""
     return session.scalar(
-        update(JobRow)
-        .where(_is_held(job_id, epoch))
-        .values(lease_until=now(session) + timing.lease_s)
-        .returning(JobRow),
+        HOLDING,
+        {"held_id": job_id, "held_epoch": epoch, "until": now(session) + timing.lease_s},
         execution_options={"populate_existing": True},
     )
