@@ -325,7 +325,7 @@ def _locked(session: Session, job_id: str) -> JobRow | None:
 
 # The statements below are kept, as to compose one takes longer than to execute it.
 @cache
-def _taking(reach: Reach) -> ReturningUpdate[tuple[JobRow]]:
+def _taking(reach: Reach) -> ReturningUpdate[JobRow]:
     return (
         update(JobRow)
         .where(JobRow.id == bindparam("chosen"), order.is_claimable(reach))
