@@ -40,12 +40,12 @@ def add_untrained(lab: Lab, like: EncoderRow, seed: int) -> tuple[EncoderRow, bo
 def enter_encoder(
     lab: Lab, make: Callable[[Path], object], name: str, dataset_id: str, **more: Any
 ) -> tuple[EncoderRow, bool]:
-    """Let ``make`` write the file and enter it, with ``more`` columns; the same bytes are not kept twice."""
+    """Let ``make`` write the file and enter it, with ``more`` columns. The same bytes are not kept twice, but listed."""
     encoder_id = new_id()
     key = f"encoders/{encoder_id}.safetensors"
     path = lab.folder / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = False
+    is_new = has_new_file = False
     try:
         make(path)
         description = read_encoder_file(path)
@@ -67,8 +67,10 @@ def enter_encoder(
                     **more,
                 )
                 session.add(row)
-                is_new = True
+                is_new = has_new_file = True
+            elif not row.listed:  # it was kept of an epoch
+                row.listed = is_new = True
         return row, is_new
     finally:
-        if not is_new:
+        if not has_new_file:
             path.unlink(missing_ok=True)

@@ -166,6 +166,12 @@ class PretrainConfig(Config):
         True, "Batch norm in the hidden layers of the projection head.", source="the published code of SimCLR"
     )
     knn_every: int = choice(1, "Epochs between two looks at the features.", unit="epochs", ge=1, le=1000)
+    saved_epochs: int = choice(
+        12,
+        "Epochs whose encoder is kept beside the last, to watch what neighbours and maps become: 0, which is untrained, 1, 2, "
+        "powers of two, and between them; each takes the room of an encoder. 0 keeps none.",
+        unit="epochs", ge=0, le=64,
+    )  # fmt: skip
     encoder: EncoderConfig = EncoderConfig()
     augment: AugmentConfig = AugmentConfig()
     optim: OptimConfig = OptimConfig()

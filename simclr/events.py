@@ -1,6 +1,6 @@
 """What a running experiment tells: typed events, and the two protocols through which science meets its surroundings."""
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -81,14 +81,35 @@ class Checkpoint(_Event):
     knn_accuracy: float | None = None
 
 
-Event = Annotated[Log | Progress | Evaluation | Checkpoint, Field(discriminator="kind")]
-event_adapter: TypeAdapter[Log | Progress | Evaluation | Checkpoint] = TypeAdapter(Event)
+class SavedEpoch(_Event):
+    """The encoder of an epoch of a pretraining was written.
+
+    Attributes:
+        epoch, step: Passes over the images and steps done; both 0 for the weights that training began with.
+        name: The file's name inside the run folder.
+        sha256: Of the file's bytes.
+        description: What the file says of itself, a dump of ``simclr.encoder_file.EncoderFile``.
+        kept: The epochs whose encoders are of use from now on, this one among them; see ``simclr.kept_epochs``.
+    """
+
+    kind: Literal["saved_epoch"] = "saved_epoch"
+    epoch: int
+    step: int
+    name: str
+    sha256: str
+    description: dict[str, Any]
+    kept: list[int]
+
+
+AnyEvent = Log | Progress | Evaluation | Checkpoint | SavedEpoch
+Event = Annotated[AnyEvent, Field(discriminator="kind")]
+event_adapter: TypeAdapter[AnyEvent] = TypeAdapter(Event)
 
 
 class Emit(Protocol):
     """Receives events; must return quickly and never raise for the experiment's sake."""
 
-    def __call__(self, event: Log | Progress | Evaluation | Checkpoint, /) -> None: ...
+    def __call__(self, event: AnyEvent, /) -> None: ...
 
 
 class ShouldStop(Protocol):
@@ -105,7 +126,7 @@ class OutOfMemory(ValueError):
     """The experiment needs more memory than there is; the message says which batch fits."""
 
 
-def ignore(event: Log | Progress | Evaluation | Checkpoint, /) -> None:
+def ignore(event: AnyEvent, /) -> None:
     """An ``Emit`` for callers who do not watch."""
 
 

@@ -13,7 +13,7 @@ from simclr.augment import apply_parameters, draw_parameters
 from simclr.config import PretrainConfig
 from simclr.datasets.store import Dataset, content_hash
 from simclr.device import Device, choose_device
-from simclr.encoder_file import projection_of
+from simclr.encoder_file import Projection, projection_of
 from simclr.encoders import (
     Encoder,
     EncoderFile,
@@ -25,9 +25,10 @@ from simclr.encoders import (
     save_encoder,
     seeded,
 )
-from simclr.events import Emit, Evaluation, Log, ShouldStop, ignore, never
+from simclr.events import Emit, Evaluation, Log, SavedEpoch, ShouldStop, ignore, never
 from simclr.follow import Follow
 from simclr.halves import Halves, halves
+from simclr.kept_epochs import kept_epochs
 from simclr.loop import Part, Training, fit
 from simclr.loss import chance_level, dcl, nt_xent, sup_con
 from simclr.memory import naming_what_fits
@@ -102,8 +103,7 @@ def pretrain(
             fit(module, device, config.optim.gradient_clip, saved)
     except Diverged as error:
         raise Diverged(f"{error}. {_keep_last_good(run, module, images)}") from error
-    described = _description(config, images, module).model_copy(update={"projection": projection_of(config)})
-    save_encoder(run.encoder, module.result, described, module.network.head)
+    save_encoder(run.encoder, module.result, module.description, module.network.head)
     result = PretrainResult(
         epochs=config.epochs,
         steps=watch.steps,
@@ -175,6 +175,11 @@ class Contrastive(Training):
         self.last_good: dict[str, Tensor] = {}
         self.last_good_epoch = 0
         self.images_per_s = 0.0
+
+    @property
+    def description(self) -> EncoderFile:
+        """Of ``result`` and the projection head."""
+        return _description(self.config, self.facts, self.network.encoder.feature_dim, projection_of(self.config))
 
     @property
     def result(self) -> nn.Module:
@@ -261,6 +266,7 @@ class Contrastive(Training):
 
     def end_epoch(self, epoch: int) -> float | None:
         if epoch == 0:
+            self._save_epoch(epoch)
             return self._look(epoch)
         if self.both is not None:
             self.both.settle()
@@ -268,6 +274,7 @@ class Contrastive(Training):
         weights = {name: tensor.detach().cpu().clone() for name, tensor in self.result.state_dict().items()}
         if all(bool(tensor.isfinite().all()) for tensor in weights.values()):
             self.last_good, self.last_good_epoch = weights, epoch
+            self._save_epoch(epoch)
         if self.watch.step > self.watch.first:
             self.images_per_s = self.watch.images_per_s
         is_due = epoch % self.config.knn_every == 0 or epoch == self.config.epochs
@@ -303,6 +310,22 @@ class Contrastive(Training):
         """As a share of the full rate."""
         return min(1.0, self.config.optim.warmup_start / self.learning_rate)
 
+    def _save_epoch(self, epoch: int) -> None:
+        """Write the encoder of ``epoch`` where it is one of those to be kept; the last one's is what the run is for."""
+        kept = kept_epochs(epoch, self.config.saved_epochs)
+        if epoch not in kept or epoch == self.config.epochs:
+            return
+        path, file = self.keeper.run.saved_epoch(epoch), self.description
+        if epoch == 0 and "start" not in self.keeper.about["facts"]:
+            file = file.model_copy(update={"origin": "untrained"})
+        with self.watch.aside():
+            save_encoder(path, self.result, file, self.network.head)
+            digest, described = sha256_of(path), file.model_dump(mode="json")
+        told = SavedEpoch(
+            epoch=epoch, step=self.watch.step, name=path.name, sha256=digest, description=described, kept=kept
+        )
+        self.watch.emit(told)
+
     def _look(self, epoch: int) -> float | None:
         with self.watch.aside():
             seen = self.follow.look(self.result, self.network.head, self.watch, epoch)
@@ -330,12 +353,15 @@ def _check_labels(config: PretrainConfig, dataset: Dataset) -> None:
         )
 
 
-def _description(config: PretrainConfig, facts: ImageFacts, module: Contrastive) -> EncoderFile:
+def _description(
+    config: PretrainConfig, facts: ImageFacts, feature_dim: int, projection: Projection | None
+) -> EncoderFile:
     return EncoderFile(
         **facts.model_dump(),
         origin="pretrained",
         architecture=config.encoder,
-        feature_dim=module.network.encoder.feature_dim,
+        feature_dim=feature_dim,
+        projection=projection,
     )
 
 
@@ -345,5 +371,5 @@ def _keep_last_good(run: Run, module: Contrastive, facts: ImageFacts) -> str:
         return "No epoch was finished, so no encoder is kept."
     encoder = seeded(module.config.encoder, facts.channels, module.config.seed)
     encoder.load_state_dict(module.last_good)
-    save_encoder(run.last_good, encoder, _description(module.config, facts, module))
+    save_encoder(run.last_good, encoder, _description(module.config, facts, encoder.feature_dim, None))
     return f"The encoder as it was after epoch {module.last_good_epoch} is kept in {run.last_good}."

@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from simclr.checkpoints import read_saved
-from simclr.events import Checkpoint, Emit, Event
+from simclr.events import Checkpoint, Emit, Event, SavedEpoch
 from simclr.runs import LIBRARIES, Run, sha256_of, writing
 
 State = dict[str, Any]
@@ -163,7 +163,7 @@ def superseded(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
 
 
 def keeping_few(emit: Emit, run: Run) -> Emit:
-    """``emit``, and of the checkpoints that it is told of, those that are superseded are deleted."""
+    """``emit``, and of the checkpoints and single epochs that it is told of, those that are superseded are deleted."""
     told: list[Checkpoint] = []
 
     def hear(event: Event) -> None:
@@ -172,6 +172,9 @@ def keeping_few(emit: Emit, run: Run) -> Emit:
             for old in superseded(told):
                 told.remove(old)
                 (run.path / old.name).unlink(missing_ok=True)
+        elif isinstance(event, SavedEpoch):
+            for path in set(run.saved_epochs()) - {run.saved_epoch(epoch) for epoch in event.kept}:
+                path.unlink(missing_ok=True)
         emit(event)
 
     return hear

@@ -23,6 +23,7 @@ MANIFEST = "manifest.json"
 FEATURES = "features.npy"
 PREDICTIONS = "predictions.npz"
 LAST_GOOD = "last_good.safetensors"
+SAVED_EPOCH, SAVED_EPOCHS = "epoch-{epoch:06d}.safetensors", "epoch-*.safetensors"
 CHECKPOINT, CHECKPOINTS = "checkpoint-{step:09d}.pt", "checkpoint-*.pt"
 # What a number may depend on beside config, data and seed.
 LIBRARIES = ("simclr-lab", "torch", "torchvision", "pytorch-lightning", "numpy")
@@ -130,6 +131,14 @@ class Run:
         """All states of the training that are kept, the earliest first."""
         return sorted(self.path.glob(CHECKPOINTS))
 
+    def saved_epoch(self, epoch: int) -> Path:
+        """Where the encoder of a pretraining after ``epoch`` passes over the images is written."""
+        return self.path / SAVED_EPOCH.format(epoch=epoch)
+
+    def saved_epochs(self) -> list[Path]:
+        """All encoders of single epochs that are kept, the earliest first."""
+        return sorted(self.path.glob(SAVED_EPOCHS))
+
     @property
     def is_complete(self) -> bool:
         return (self.path / MANIFEST).exists()
@@ -149,10 +158,10 @@ class Run:
     def finish(self, result: BaseModel) -> None:
         """Record the result, then the manifest with the hash of every file and the versions that made them.
 
-        Checkpoints are left out: what was made does not need them, and they may be deleted.
+        Checkpoints and single epochs are left out: what was made does not need them, and they may be deleted.
         """
         write_json(self.path / RESULT, result)
-        left_out = {self.path / MANIFEST, *self.checkpoints()}
+        left_out = {self.path / MANIFEST, *self.checkpoints(), *self.saved_epochs()}
         files = sorted(
             p for p in self.path.iterdir() if p.is_file() and p not in left_out and not p.name.startswith(".")
         )

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from simclr.events import Checkpoint, Evaluation, Log, Progress, ShouldStop
+from simclr.events import AnyEvent, Evaluation, Log, Progress, ShouldStop
 
 # Results go to standard output; everything else to standard error, so that a pipe gets results alone.
 console = Console(stderr=True, highlight=False)
@@ -22,7 +22,7 @@ class Watching:
         self.bar = bar
         self.task = bar.add_task("", total=None, detail="")
 
-    def __call__(self, event: Log | Progress | Evaluation | Checkpoint, /) -> None:
+    def __call__(self, event: AnyEvent, /) -> None:
         match event:
             case Log():
                 self.bar.console.print(event.message, markup=False)

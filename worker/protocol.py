@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from backend.jobs.states import Kind
 from simclr.costs import Costs
-from simclr.events import Checkpoint, Evaluation, Log, Progress
+from simclr.events import AnyEvent
 from simclr.results import JobResult
 
 # The runner's last line on stderr about a job, as nothing else orders its two outputs.
@@ -110,5 +110,5 @@ class Exited(_Line):
     was_fenced: bool = False
 
 
-Message = Ready | Log | Progress | Evaluation | Checkpoint | Finished | Refused | Tried | Exited
+Message = Ready | AnyEvent | Finished | Refused | Tried | Exited
 message_adapter: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

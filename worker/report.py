@@ -5,7 +5,7 @@ import time
 from backend.catalogue.engine import Catalogue
 from backend.jobs import store
 from backend.jobs.timing import Timing
-from simclr.events import Checkpoint, Evaluation, Event, Log, Progress
+from simclr.events import AnyEvent, Event, Log, Progress
 
 LOGS_KEPT = 2000  # a job that talks without end must not fill the catalogue
 
@@ -23,7 +23,7 @@ class Reporter:
         self._written_at = float("-inf")
         self._logs = 0
 
-    def tell(self, event: Log | Progress | Evaluation | Checkpoint) -> None:
+    def tell(self, event: AnyEvent) -> None:
         """Take an event, to be written when it is due."""
         if isinstance(event, Progress):
             self._waiting = [other for other in self._waiting if not isinstance(other, Progress)]

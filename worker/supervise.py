@@ -20,7 +20,7 @@ from backend.jobs.store import Claim
 from backend.jobs.timing import Timing
 from simclr.datasets.store import read_info
 from simclr.encoder_file import read_encoder_file
-from simclr.events import Checkpoint, Evaluation, Log, Progress
+from simclr.events import Checkpoint, Evaluation, Log, Progress, SavedEpoch
 from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult, TransferResult
 from simclr.runs import Run, sha256_of
 from worker.protocol import Exited, Finished, Message, Order, Refused
@@ -105,9 +105,9 @@ class Attempt:
     def _hear(self, message: Message) -> None:
         self._heard_at = time.monotonic()
         match message:
-            case Log() | Progress() | Evaluation() | Checkpoint():
+            case Log() | Progress() | Evaluation() | Checkpoint() | SavedEpoch():
                 self._reporter.tell(message)
-                if isinstance(message, Checkpoint):
+                if isinstance(message, Checkpoint | SavedEpoch):
                     self._saved.add(self._run.path / message.name)
                     self._has_saved = True
             case Finished(result=result, peak_bytes=peak_bytes):
@@ -267,7 +267,7 @@ class Attempt:
             is_needed = folder == (self._data_folder / needed.folder if needed.folder is not None else None)
             with contextlib.suppress(FileNotFoundError):  # another worker tidies up as well
                 for path in set(folder.iterdir()) - files:
-                    # Of a folder in use only checkpoints go, those that are forgotten by now.
+                    # Of a folder in use only checkpoints and epochs go, those that are forgotten by now.
                     if not is_needed or path in self._saved:
                         remove(path)
             with contextlib.suppress(OSError):  # it is not empty

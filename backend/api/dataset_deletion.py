@@ -51,7 +51,7 @@ def read_uses(dataset_id: RowId, lab: LabDep) -> UsesOut:
     own = [file for file in files if file.st_nlink == 1]
     return UsesOut(
         unfinished=[UsingJob(id=job.id, name=job.name, state=State(job.state)) for job in uses.unfinished],
-        encoders=[UsingEncoder(id=encoder.id, name=encoder.name) for encoder in uses.encoders],
+        encoders=[UsingEncoder(id=encoder.id, name=encoder.name) for encoder in uses.encoders if encoder.listed],
         embeddings=uses.embeddings,
         results=uses.results,
         jobs=uses.jobs,

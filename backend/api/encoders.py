@@ -35,8 +35,9 @@ class ArchitectureOut(BaseModel):
 class EncoderOut(BaseModel):
     """``architecture`` is null for pixels; ``embedded_dataset_ids`` names the data sets that can be searched with it.
 
-    ``job_id`` is the pretraining whose end it is; made of a checkpoint, it is that of ``run_id`` after ``step`` steps. It
-    ``has_projection`` where z can be had of it.
+    ``job_id`` is the pretraining whose end it is, ``run_id`` one of which it is an earlier state; ``step`` and ``epoch`` say
+    after how much training. It ``has_projection`` where z can be had of it. Encoders that a pretraining kept of its epochs are
+    ``listed`` only with that job.
     """
 
     id: str
@@ -45,6 +46,8 @@ class EncoderOut(BaseModel):
     job_id: str | None
     run_id: str | None
     step: int | None
+    epoch: int | None
+    listed: bool
     dataset_id: str
     created_at: float
     feature_dim: int
@@ -123,15 +126,19 @@ class ImageNetOut(BaseModel):
 
 
 @router.get("/encoders", response_model=EncodersOut)
-def list_encoders(lab: LabDep) -> Response:
-    """All encoders, newest first."""
+def list_encoders(lab: LabDep, job_id: RowId | None = None) -> Response:
+    """All encoders, newest first; or every state, by step, of the pretraining ``job_id`` and of what it continues."""
 
     def find() -> EncodersOut:
         with lab.catalogue.reading() as session:
             embedded = queries.embedded_datasets(session)
-            return EncodersOut(items=[_encoder_out(row, embedded) for row in queries.encoders(session)])
+            if job_id is None:
+                rows = queries.encoders(session)
+            else:
+                rows = queries.encoders_on_the_way(session, job_row(session, job_id).id)
+            return EncodersOut(items=[_encoder_out(row, embedded) for row in rows])
 
-    return lab.remembered.answer("encoders", find)
+    return lab.remembered.answer(("encoders", job_id), find)
 
 
 @router.post("/encoders", status_code=201, responses={200: {"model": EncoderOut, "description": "It exists already."}})
@@ -232,6 +239,8 @@ def _encoder_out(row: EncoderRow, embedded: dict[str, list[str]]) -> EncoderOut:
         job_id=row.job_id,
         run_id=row.run_id,
         step=row.step,
+        epoch=row.epoch,
+        listed=row.listed,
         dataset_id=row.dataset_id,
         has_projection=row.description.get("projection") is not None,
         created_at=row.created_at,

@@ -53,8 +53,20 @@ class CheckpointEvent(Checkpoint):
     at: float
 
 
+class SavedEpochEvent(BaseModel):
+    """The encoder of an epoch of a pretraining can be used from now on."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    seq: int
+    at: float
+    kind: Literal["saved_epoch"] = "saved_epoch"
+    epoch: int
+    step: int
+
+
 # What the data lines of a job's stream hold; the stream's event name is ``kind`` and its id ``seq``.
-STREAMED_EVENTS = (StateEvent, LogEvent, ProgressEvent, EvaluationEvent, CheckpointEvent)
+STREAMED_EVENTS = (StateEvent, LogEvent, ProgressEvent, EvaluationEvent, CheckpointEvent, SavedEpochEvent)
 
 
 async def followed(request: Request, job_id: RowId, lab: LabDep) -> AsyncIterator[Follower]:

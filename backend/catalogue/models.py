@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint, false
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint, false, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.catalogue.ids import new_id
@@ -32,7 +32,9 @@ class DatasetRow(Base):
 class EncoderRow(Base):
     """An encoder file (safetensors) below the data folder, and where it comes from.
 
-    ``job_id`` names the pretraining whose end it is, ``run_id`` one of whose checkpoints, after ``step`` steps, it was made.
+    ``job_id`` names the pretraining whose end it is, ``run_id`` one of which it is an earlier state, made of a checkpoint or kept
+    at an epoch's end; ``step`` and ``epoch`` say after how much training. Those that were kept are not ``listed`` among all
+    encoders until somebody asks for that.
     """
 
     __tablename__ = "encoder"
@@ -48,6 +50,8 @@ class EncoderRow(Base):
     created_at: Mapped[float]
     run_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
     step: Mapped[int | None]
+    epoch: Mapped[int | None]  # passes over the training images; None where a checkpoint lies between two
+    listed: Mapped[bool] = mapped_column(default=True, server_default=true())
 
 
 class JobRow(Base):

@@ -44,7 +44,8 @@ def dataset_with_content(session: Session, content_hash: str) -> DatasetRow | No
 
 
 def encoders(session: Session) -> Sequence[EncoderRow]:
-    return session.scalars(select(EncoderRow).order_by(EncoderRow.id.desc())).all()
+    """Those that are listed."""
+    return session.scalars(select(EncoderRow).where(EncoderRow.listed).order_by(EncoderRow.id.desc())).all()
 
 
 def encoder(session: Session, encoder_id: str) -> EncoderRow | None:
@@ -64,9 +65,24 @@ def encoders_made_by(session: Session, job_ids: Iterable[str]) -> dict[str, str]
 
 
 def encoders_of_run(session: Session, job_id: str) -> dict[int, str]:
-    """Ids of the encoders that were made of a pretraining's checkpoints, by step."""
-    rows = session.execute(select(EncoderRow.step, EncoderRow.id).where(EncoderRow.run_id == job_id))
+    """Ids of the listed encoders that are earlier states of a pretraining, by step."""
+    early = (EncoderRow.run_id == job_id, EncoderRow.listed)
+    rows = session.execute(select(EncoderRow.step, EncoderRow.id).where(*early))
     return {step: encoder_id for step, encoder_id in rows if step is not None}
+
+
+def encoders_on_the_way(session: Session, job_id: str) -> Sequence[EncoderRow]:
+    """All states of a pretraining, and of those that it continues, by step; of the same step the latest job's."""
+    found: dict[int, EncoderRow] = {}
+    passed: set[str] = set()
+    maker: str | None = job_id
+    while maker is not None and maker not in passed:
+        passed.add(maker)
+        its_own = or_(EncoderRow.run_id == maker, EncoderRow.job_id == maker)
+        for row in session.scalars(select(EncoderRow).where(its_own, EncoderRow.step.is_not(None))):
+            found.setdefault(row.step or 0, row)
+        maker = session.scalar(select(JobRow.continues).where(JobRow.id == maker))
+    return [found[step] for step in sorted(found)]
 
 
 def checkpoints(session: Session, job_id: str) -> Sequence[CheckpointRow]:

@@ -34,6 +34,8 @@ def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact 
                     key=made.key,
                     sha256=made.sha256,
                     description=made.description,
+                    step=result.steps,
+                    epoch=result.epochs,
                 )
             )
         case EmbedResult():

@@ -1,4 +1,4 @@
-"""Checkpoints as the catalogue knows them: a file counts as one only once its row is committed."""
+"""Checkpoints and encoders of epochs as the catalogue knows them: a file counts as one only once its row is committed."""
 
 import contextlib
 from collections.abc import Sequence
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
-from backend.catalogue.models import CheckpointRow, DatasetRow, JobRow
+from backend.catalogue.models import CheckpointRow, DatasetRow, EncoderRow, JobRow
 from backend.catalogue.queries import checkpoints
 from backend.jobs.states import Kind, State
-from simclr.events import Checkpoint
+from simclr.events import Checkpoint, SavedEpoch
 from simclr.runs import LAST_GOOD
 
 NEWEST_KEPT = 2
@@ -55,8 +56,9 @@ class InUse:
 
 
 def in_use(session: Session, job_id: str) -> InUse:
-    """Keys of the checkpoints, and of the folder in which the job runs or has succeeded: an import, with new images."""
+    """Keys of checkpoints and epochs, and of the folder in which the job runs or has succeeded: an import, with new images."""
     files = set(session.scalars(select(CheckpointRow.key).where(CheckpointRow.job_id == job_id)))
+    files.update(session.scalars(select(EncoderRow.key).where(EncoderRow.run_id == job_id)))
     job = session.get(JobRow, job_id)
     if job is None:
         return InUse(frozenset(files), None)
@@ -102,6 +104,26 @@ def keep(session: Session, job: JobRow, event: Checkpoint) -> None:
     session.flush()
     job.crashes = 0
     _forget_all_but(session, checkpoints(session, job.id), NEWEST_KEPT)
+
+
+def keep_epoch(session: Session, job: JobRow, event: SavedEpoch) -> None:
+    """From here on the file is an encoder; one that an earlier attempt left of this epoch stays instead, as it may be in use.
+
+    Those of other epochs that are not to be kept go, but for those with which something was made.
+    """
+    saved = select(EncoderRow).where(EncoderRow.run_id == job.id, EncoderRow.epoch.is_not(None))
+    rows = {row.epoch: row for row in session.scalars(saved)}
+    if event.epoch not in rows:
+        row = EncoderRow(
+            name=f"{job.name}, epoch {event.epoch}", origin=event.description["origin"], sha256=event.sha256,
+            key=f"{run_key(job.id, job.epoch)}/{event.name}", description=event.description, dataset_id=job.dataset_id,
+            created_at=now(session), run_id=job.id, step=event.step, epoch=event.epoch, listed=False,
+        )  # fmt: skip
+        session.add(row)
+    for epoch, row in rows.items():
+        if epoch not in event.kept and not row.listed:
+            with contextlib.suppress(IntegrityError), session.begin_nested():  # something refers to it
+                session.delete(row)
 
 
 def forget(session: Session, saved: Saved) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from simclr.datasets import Dataset
-from simclr.events import Checkpoint, Evaluation, Log, Progress
+from simclr.events import AnyEvent, Checkpoint, Evaluation, Log, Progress
 
 SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -75,10 +75,10 @@ def stripes() -> Dataset:
     return striped()
 
 
-class Heard(list[Log | Progress | Evaluation | Checkpoint]):
+class Heard(list[AnyEvent]):
     """An ``Emit`` that remembers."""
 
-    def __call__(self, event: Log | Progress | Evaluation | Checkpoint, /) -> None:
+    def __call__(self, event: AnyEvent, /) -> None:
         self.append(event)
 
     @property

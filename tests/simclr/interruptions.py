@@ -28,6 +28,7 @@ TINY = PretrainConfig(
     batch_size=16,
     projection_width=16,
     projection_dim=8,
+    saved_epochs=0,
     encoder=EncoderConfig(width=8),
     augment=AugmentConfig(blur_p=0.5),
     follow=FollowConfig(knn=True, probe=True, contrast=True, geometry=True),

@@ -281,7 +281,11 @@ def test_ctrl_c_ends_a_pretraining_with_130_and_says_how_to_go_on(simclr, stored
     assert found is not None
     assert found[2] == f"pretrain {stored} --resume {tmp_path / 'run'} --out {tmp_path / 'run'}"
     [checkpoint] = Run(tmp_path / "run").checkpoints()
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [checkpoint.name, "config.json"]
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        checkpoint.name,
+        "config.json",
+        "epoch-000000.safetensors",
+    ]
     assert int(found[1]) == int(checkpoint.stem.rpartition("-")[2])
 
 

@@ -43,7 +43,8 @@ def test_a_pretraining_leaves_a_complete_run_with_a_loadable_encoder(
     result = pretrain(TINY, stripes, run, heard, never)
     assert run.is_complete
     assert sorted(p.name for p in run.path.iterdir()) == [
-        "checkpoint-000000006.pt", "config.json", "encoder.safetensors", "manifest.json", "result.json",
+        "checkpoint-000000006.pt", "config.json", "encoder.safetensors", "epoch-000000.safetensors",
+        "epoch-000001.safetensors", "manifest.json", "result.json",
     ]  # fmt: skip
     _, file = load_encoder(run.encoder)
     assert (file.origin, file.architecture, file.channels, file.image_size) == ("pretrained", TINY.encoder, 3, 8)
@@ -111,7 +112,9 @@ def test_a_stopped_pretraining_raises_and_leaves_a_checkpoint_but_no_encoder(
     with pytest.raises(Stopped):
         pretrain(TINY, stripes, run, lambda _event: None, stop_after(asked))
     assert not run.is_complete
-    assert sorted(p.name for p in tmp_path.iterdir()) == [p.name for p in run.checkpoints()] + ["config.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        p.name for p in [*run.checkpoints(), run.path / "config.json", *run.saved_epochs()]
+    ]
     assert len(run.checkpoints()) == 1
 
 

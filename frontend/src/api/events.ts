@@ -1,7 +1,7 @@
 /** A job's event stream: numbered, resumed after a break without a gap or a repeat, closed at the end. */
 import { isTerminal, type JobEvent } from './types';
 
-const KINDS = ['state', 'log', 'progress', 'evaluation', 'checkpoint'] as const;
+const KINDS = ['state', 'log', 'progress', 'evaluation', 'checkpoint', 'saved_epoch'] as const;
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 10_000;
 

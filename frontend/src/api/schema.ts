@@ -517,7 +517,7 @@ export interface paths {
         };
         /**
          * List Encoders
-         * @description All encoders, newest first.
+         * @description All encoders, newest first; or every state, by step, of the pretraining ``job_id`` and of what it continues.
          */
         get: operations["list_encoders"];
         put?: never;
@@ -1952,8 +1952,9 @@ export interface components {
          * EncoderOut
          * @description ``architecture`` is null for pixels; ``embedded_dataset_ids`` names the data sets that can be searched with it.
          *
-         *     ``job_id`` is the pretraining whose end it is; made of a checkpoint, it is that of ``run_id`` after ``step`` steps. It
-         *     ``has_projection`` where z can be had of it.
+         *     ``job_id`` is the pretraining whose end it is, ``run_id`` one of which it is an earlier state; ``step`` and ``epoch`` say
+         *     after how much training. It ``has_projection`` where z can be had of it. Encoders that a pretraining kept of its epochs are
+         *     ``listed`` only with that job.
          */
         EncoderOut: {
             architecture: components["schemas"]["ArchitectureOut"] | null;
@@ -1965,6 +1966,8 @@ export interface components {
             dataset_id: string;
             /** Embedded Dataset Ids */
             embedded_dataset_ids: string[];
+            /** Epoch */
+            epoch: number | null;
             /** Feature Dim */
             feature_dim: number;
             /** Has Projection */
@@ -1975,6 +1978,8 @@ export interface components {
             image_size: number;
             /** Job Id */
             job_id: string | null;
+            /** Listed */
+            listed: boolean;
             /** Name */
             name: string;
             /**
@@ -3428,6 +3433,12 @@ export interface components {
              */
             projection_width: number;
             /**
+             * Saved Epochs
+             * @description Epochs whose encoder is kept beside the last, to watch what neighbours and maps become: 0, which is untrained, 1, 2, powers of two, and between them; each takes the room of an encoder. 0 keeps none.
+             * @default 12
+             */
+            saved_epochs: number;
+            /**
              * Seed
              * @description Same seed, same views, same weights.
              * @default 0
@@ -3950,6 +3961,26 @@ export interface components {
             tpr: number[];
         };
         /**
+         * SavedEpochEvent
+         * @description The encoder of an epoch of a pretraining can be used from now on.
+         */
+        SavedEpochEvent: {
+            /** At */
+            at: number;
+            /** Epoch */
+            epoch: number;
+            /**
+             * Kind
+             * @default saved_epoch
+             * @constant
+             */
+            kind: "saved_epoch";
+            /** Seq */
+            seq: number;
+            /** Step */
+            step: number;
+        };
+        /**
          * Score
          * @description Quality on one split of ``n`` images; what this split cannot tell, or an older version did not measure, is None.
          *
@@ -4460,6 +4491,8 @@ export interface components {
             dataset_id: string;
             /** Embedded Dataset Ids */
             embedded_dataset_ids: string[];
+            /** Epoch */
+            epoch: number | null;
             /** Feature Dim */
             feature_dim: number;
             /** Found */
@@ -4472,6 +4505,8 @@ export interface components {
             image_size: number;
             /** Job Id */
             job_id: string | null;
+            /** Listed */
+            listed: boolean;
             /** Name */
             name: string;
             /**
@@ -5784,7 +5819,9 @@ export interface operations {
     };
     list_encoders: {
         parameters: {
-            query?: never;
+            query?: {
+                job_id?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;

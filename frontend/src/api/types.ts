@@ -33,7 +33,8 @@ export type JobEvent =
   | Schemas['LogEvent']
   | Schemas['ProgressEvent']
   | Schemas['EvaluationEvent']
-  | Schemas['CheckpointEvent'];
+  | Schemas['CheckpointEvent']
+  | Schemas['SavedEpochEvent'];
 export type EstimateOut = Schemas['EstimateOut'];
 export type GridIn = Schemas['GridIn'];
 export type GridOut = Schemas['GridOut'];
