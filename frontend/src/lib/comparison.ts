@@ -26,13 +26,13 @@ export interface Yardstick {
   split: SplitName;
 }
 
-/** Rows whose figure was measured, by their work; the interval is Student's over seeds, or over images where there is one seed. */
+/** Rows whose figure was measured, by their work, the best first; the interval is Student's over seeds, or over images for one. */
 export function cellsOf(rows: readonly Row[], yardstick: Yardstick): readonly Cell[] {
   // Every chart of a view asks for the same: of thousands of rows that is made once.
   const key = `${yardstick.metric.name} ${yardstick.split}`;
   const known = made.get(rows) ?? new Map<string, readonly Cell[]>();
   made.set(rows, known);
-  const cells = known.get(key) ?? madeCells(rows, yardstick);
+  const cells = known.get(key) ?? bestFirst(madeCells(rows, yardstick), yardstick.metric);
   known.set(key, cells);
   return cells;
 }
@@ -69,7 +69,7 @@ function held({ value, low, high }: Interval, metric: Metric): Interval {
 }
 
 /** The better one first. */
-export function bestFirst(cells: readonly Cell[], metric: Metric): Cell[] {
+function bestFirst(cells: readonly Cell[], metric: Metric): Cell[] {
   return [...cells].sort((a, b) => (metric.isRising ? 1 : -1) * (b.figure.value - a.figure.value));
 }
 
@@ -103,7 +103,7 @@ export interface Overview {
 /** The best of every data set and strategy. */
 export function overviewOf(rows: readonly Row[], yardstick: Yardstick): Overview[] {
   const best = new Map<string, Overview>();
-  for (const cell of bestFirst(cellsOf(rows, yardstick), yardstick.metric)) {
+  for (const cell of cellsOf(rows, yardstick)) {
     const { datasetId, dataset, strategy, scratch, method } = cell.first;
     const key = `${datasetId} ${strategy} ${scratch}`;
     if (!best.has(key)) best.set(key, { dataset, datasetId, method, best: cell });
@@ -149,7 +149,7 @@ export function barsOf(
   most: number,
 ): { groups: BarGroup[]; shown: number; all: number } {
   const { metric, split } = yardstick;
-  const cells = bestFirst(cellsOf(rows, yardstick), metric);
+  const cells = cellsOf(rows, yardstick);
   const places = new Set(rows.map((row) => row.datasetId)).size;
   const shown = cells.slice(0, most);
   const groups = new Map<string, { chance: number | null; bars: IntervalBar[] }>();
@@ -188,7 +188,7 @@ export function barsOf(
   };
 }
 
-/** Series of cells by their encoder and what else tells them apart; those with the best point first, at most `most`. */
+/** Series of cells, the best first, by their encoder and what else tells them apart; at most `most`, the best point's first. */
 function seriesOf(
   cells: readonly Cell[],
   yardstick: Yardstick,
@@ -202,7 +202,7 @@ function seriesOf(
   },
 ): Series[] {
   const series = new Map<string, { look: Look; cells: [number, Cell][] }>();
-  for (const cell of bestFirst(cells, yardstick.metric)) {
+  for (const cell of cells) {
     const x = by.x(cell);
     if (x === null) continue;
     const name = by.key(cell.first);
@@ -227,7 +227,10 @@ function seriesOf(
           y: cell.figure.value,
           low: cell.figure.low,
           high: cell.figure.high,
-          label: sayAll(cell, yardstick),
+          // Made for the one that is pointed at, not for hundreds.
+          get label() {
+            return sayAll(cell, yardstick);
+          },
           href: `/results/${cell.first.id}`,
         })),
     }));
@@ -329,23 +332,21 @@ export function tableOf(rows: readonly Row[], yardstick: Yardstick): Table {
       'n',
       'Seconds',
     ],
-    rows: bestFirst(cellsOf(rows, yardstick), metric).map(
-      ({ first, figure, values, rows: members, seconds }) => [
-        first.dataset,
-        first.encoder,
-        first.origin,
-        first.method,
-        labelsText(first.labels),
-        first.labelsUsed,
-        members.length,
-        figure.value,
-        figure.low,
-        figure.high,
-        values.length > 1 ? values.map((value) => value.toFixed(4)).join(' ') : '',
-        first[split]?.n ?? null,
-        Number(seconds.toFixed(1)),
-      ],
-    ),
+    rows: cellsOf(rows, yardstick).map(({ first, figure, values, rows: members, seconds }) => [
+      first.dataset,
+      first.encoder,
+      first.origin,
+      first.method,
+      labelsText(first.labels),
+      first.labelsUsed,
+      members.length,
+      figure.value,
+      figure.low,
+      figure.high,
+      values.length > 1 ? values.map((value) => value.toFixed(4)).join(' ') : '',
+      first[split]?.n ?? null,
+      Number(seconds.toFixed(1)),
+    ]),
   };
 }
 

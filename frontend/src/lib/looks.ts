@@ -46,13 +46,15 @@ export function markPath(shape: Shape, x: number, y: number, r: number): string 
         `L${at(1.1, 0.6)}L${at(0.6, 1.1)}L${at(0, 0.5)}L${at(-0.6, 1.1)}L${at(-1.1, 0.6)}L${at(-0.5, 0)}Z`
       );
     case 'ring':
-      return circle(x, y, 1.1 * r) + circle(x, y, 0.5 * r);
+      // The hole runs the other way round, so that it stays one where many marks make one path.
+      return circle(x, y, 1.1 * r) + circle(x, y, 0.5 * r, 1);
     default:
       return circle(x, y, r);
   }
 }
 
-function circle(x: number, y: number, r: number): string {
-  const [left, width] = [(x - r).toFixed(2), (2 * r).toFixed(2)];
-  return `M${left} ${y.toFixed(2)}a${r.toFixed(2)} ${r.toFixed(2)} 0 1 0 ${width} 0a${r.toFixed(2)} ${r.toFixed(2)} 0 1 0 -${width} 0Z`;
+function circle(x: number, y: number, r: number, sweep: 0 | 1 = 0): string {
+  const [left, width, radius] = [(x - r).toFixed(2), (2 * r).toFixed(2), r.toFixed(2)];
+  const half = `a${radius} ${radius} 0 1 ${sweep} `;
+  return `M${left} ${y.toFixed(2)}${half}${width} 0${half}-${width} 0Z`;
 }

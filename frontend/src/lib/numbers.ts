@@ -39,8 +39,11 @@ export function percent(share: number, decimals = 0): string {
 
 /** A count with thin groups: `8,000`. */
 export function count(n: number): string {
-  return Math.round(n).toLocaleString('en-GB');
+  return format(Math.round(n));
 }
+
+// One formatter: making one for every number costs more than the number.
+const { format } = new Intl.NumberFormat('en-GB');
 
 /** A count and its noun: `1 image`, `8,000 images`. */
 export function counted(n: number, one: string, many = `${one}s`): string {

@@ -1,5 +1,5 @@
 /** Points, curves and bands of an x–y chart, as data and as SVG paths. */
-import type { Look } from './looks';
+import { markPath, type Look } from './looks';
 import { extent, logarithmic, logTicks, linear, ticks, type Range } from './scale';
 
 export interface Point {
@@ -104,6 +104,31 @@ export function bandPath(points: readonly Point[], x: Place, y: Place): string {
   const upper = wide.map((point) => `${x(point.x).toFixed(2)} ${y(point.high ?? 0).toFixed(2)}`);
   const lower = wide.map((point) => `${x(point.x).toFixed(2)} ${y(point.low ?? 0).toFixed(2)}`).reverse();
   return `M${[...upper, ...lower].join('L')}Z`;
+}
+
+const RADIUS = 3.5;
+
+/** Whether a point has a place in a chart. */
+export function isPlaced(point: Point | undefined): point is Point & { y: number } {
+  return point !== undefined && point.y !== null && Number.isFinite(point.y);
+}
+
+/** All marks of a series as one path: hundreds of elements would make a page slow to follow what is filtered. */
+export function marksPath({ points, look }: Pick<Series, 'points' | 'look'>, x: Place, y: Place): string {
+  return points
+    .filter(isPlaced)
+    .map((point) => markPath(look.shape, x(point.x), y(point.y), point.r ?? RADIUS))
+    .join('');
+}
+
+/** The intervals of all points as one path of upright lines. */
+export function whiskersPath(points: readonly Point[], x: Place, y: Place): string {
+  return points
+    .filter((point) => isPlaced(point) && point.low !== undefined && point.high !== undefined)
+    .map(
+      (point) => `M${x(point.x).toFixed(2)} ${y(point.low ?? 0).toFixed(2)}V${y(point.high ?? 0).toFixed(2)}`,
+    )
+    .join('');
 }
 
 /** At most about `most` of the points: in every stretch the lowest and the highest, so that no spike is lost. */

@@ -71,6 +71,11 @@ export function viewOf(query: URLSearchParams): View {
 /** What narrows the view: none of it is set in a view of everything. */
 export const NARROWING = ['dataset', 'encoders', 'strategies', 'q', 'tag', 'pinned', 'grid', 'page'] as const;
 
+/** What `filtered` looks at, as one value: the same for two views that show the same rows. */
+export function narrowingOf({ dataset, encoders, strategies, text, tag, pinned, grid }: View): string {
+  return JSON.stringify([dataset, encoders, strategies, text, tag, pinned, grid]);
+}
+
 /** How a strategy is called in the address: one that begins with new weights is another. */
 export function strategyKey(row: { strategy: Strategy; scratch: boolean }): string {
   return row.scratch ? 'scratch' : row.strategy;

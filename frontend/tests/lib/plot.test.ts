@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { axisOf, bandPath, linePath, nearest, thinned, type Series } from '../../src/lib/plot';
+import {
+  axisOf,
+  bandPath,
+  linePath,
+  marksPath,
+  nearest,
+  thinned,
+  whiskersPath,
+  type Series,
+} from '../../src/lib/plot';
 import { lookOf, markPath } from '../../src/lib/looks';
 import { logarithmic, logTicks, spreadApart } from '../../src/lib/scale';
 
@@ -44,6 +53,15 @@ describe('paths', () => {
     expect(bandPath(points.slice(1), same, same)).toBe('');
   });
 
+  it('draw all marks of a series at once, but for what is no number', () => {
+    const look = { tone: '', dash: '', shape: 'square' } as const;
+    const points = [point(1, 2), point(3, null), { ...point(5, 6), r: 10 }];
+    const path = marksPath({ points, look }, same, same);
+    expect(path).toBe(markPath('square', 1, 2, 3.5) + markPath('square', 5, 6, 10));
+    const wide = [{ ...point(1, 2), low: 0, high: 4 }, point(3, 4)];
+    expect(whiskersPath(wide, same, same)).toBe('M1.00 0.00V4.00');
+  });
+
   it('keep every spike when thinned', () => {
     const points = Array.from({ length: 5000 }, (_, x) => point(x, x === 1234 ? 99 : x === 4321 ? -99 : 1));
     const kept = thinned(points, 400);
@@ -74,4 +92,11 @@ it('tells the first thirty series apart by hue and pattern together', () => {
   const looks = Array.from({ length: 30 }, (_, i) => lookOf(i));
   expect(new Set(looks.map(({ tone, dash }) => tone + dash)).size).toBe(30);
   expect(new Set(looks.slice(0, 6).map(({ shape }) => markPath(shape, 0, 0, 4))).size).toBe(6);
+  // Each is filled by its winding: a ring's hole has to run the other way round.
+  expect([...markPath('ring', 0, 0, 4).matchAll(/0 1 (\d)/g)].map(([, sweep]) => sweep)).toEqual([
+    '0',
+    '0',
+    '1',
+    '1',
+  ]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { rowOf } from '../../src/lib/measured';
-import { filtered, grouped, sorted, viewOf } from '../../src/lib/resultView';
+import { filtered, grouped, narrowingOf, sorted, viewOf } from '../../src/lib/resultView';
 import { result } from '../fixtures/result';
 import { scoreOf } from '../fixtures/score';
 
@@ -67,4 +67,13 @@ describe('a view of results', () => {
       metric: { name: 'accuracy' },
     });
   });
+});
+
+it('narrows to the same rows however they are ordered, and to others by every filter', () => {
+  const narrowing = (search: string): string => narrowingOf(view(search));
+  expect(narrowing('q=a&sort=score&turned=1&group=tag&page=3&chosen=b&metric=auc&split=val')).toBe(
+    narrowing('q=a'),
+  );
+  const filters = ['', 'dataset=a', 'encoders=a', 'strategies=a', 'q=a', 'tag=a', 'pinned=1', 'grid=a'];
+  expect(new Set(filters.map(narrowing)).size).toBe(filters.length);
 });
