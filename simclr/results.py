@@ -140,6 +140,33 @@ class EmbedResult(_Result):
     seconds: float
 
 
+class MapFigures(_Result):
+    """How much a map lies, as ``sampled`` points' ``k`` nearest others tell; None where the set is too small to tell.
+
+    Attributes:
+        trustworthiness: In [0, 1]; 1 where nobody is near in the map who is not near in the space.
+        overlap: Share of the nearest in the space who are among the nearest in the map; a random map has ``by_chance``.
+        explained: Of a PCA: the share of the space's variance along each of its two axes.
+    """
+
+    k: int | None = None
+    sampled: int | None = None
+    trustworthiness: float | None = None
+    overlap: float | None = None
+    by_chance: float | None = None
+    explained: list[float] | None = None
+
+
+class MapResult(_Result):
+    """Outcome of mapping the embeddings of ``n`` images: a map for each encoder, in the order that was asked for."""
+
+    kind: Literal["map"] = "map"
+    method: Literal["umap", "pca"]
+    n: int
+    maps: list[MapFigures]
+    seconds: float
+
+
 class ImportResult(_Result):
     """Outcome of importing images: a set of ``n``, in ``classes`` classes."""
 

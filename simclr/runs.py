@@ -21,6 +21,7 @@ CONFIG = "config.json"
 RESULT = "result.json"
 MANIFEST = "manifest.json"
 FEATURES = "features.npy"
+MAP = "map.npy"
 PREDICTIONS = "predictions.npz"
 LAST_GOOD = "last_good.safetensors"
 SAVED_EPOCH, SAVED_EPOCHS = "epoch-{epoch:06d}.safetensors", "epoch-*.safetensors"
@@ -112,6 +113,11 @@ class Run:
     @property
     def features(self) -> Path:
         return self.path / FEATURES
+
+    @property
+    def map(self) -> Path:
+        """Where maps of embeddings are written: float32, shape (M, N, 2), one map for each bank."""
+        return self.path / MAP
 
     @property
     def predictions(self) -> Path:

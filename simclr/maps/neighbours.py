@@ -1,0 +1,54 @@
+"""The exact nearest neighbours of every point of a space among all others."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Points whose neighbours are looked for at a time: some hundred milliseconds, after which one may stop.
+AT_ONCE = 2048
+
+
+class Neighbours:
+    """Nearest others of every point, the nearest first.
+
+    Attributes:
+        indices: int64, shape (N, k).
+        distances: Euclidean, float32, shape (N, k), ascending.
+    """
+
+    def __init__(self, indices: NDArray[np.int64], distances: NDArray[np.float32]) -> None:
+        self.indices, self.distances = indices, distances
+
+
+def nearest_others(
+    points: NDArray[np.float32], k: int, on_block: Callable[[int, int], None] = lambda _done, _n: None
+) -> Neighbours:
+    """The ``k`` nearest others of every point by Euclidean distance, exact; a point is never its own neighbour.
+
+    Args:
+        points: float32, shape (N, D).
+        k: From 1 to N - 1.
+        on_block: Told how many points of how many are done; may raise to stop.
+
+    Raises:
+        ValueError: ``k`` is out of range.
+    """
+    if not 1 <= k < len(points):
+        raise ValueError(f"{k} neighbours are asked for among {len(points)} points: ask for 1 to {len(points) - 1}")
+    import faiss  # only whoever looks for neighbours pays for loading it
+
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(np.ascontiguousarray(points))
+    indices = np.empty((len(points), k), np.int64)
+    squared = np.empty((len(points), k), np.float32)
+    for start in range(0, len(points), AT_ONCE):
+        on_block(start, len(points))
+        rows = slice(start, min(start + AT_ONCE, len(points)))
+        # One more than asked for, as the point itself is among them; of many equal points it may have fallen out.
+        near, found = index.search(np.ascontiguousarray(points[rows]), k + 1)
+        others = found != np.arange(rows.start, rows.stop)[:, None]
+        others[others.all(axis=1), -1] = False
+        indices[rows] = found[others].reshape(-1, k)
+        squared[rows] = near[others].reshape(-1, k)
+    return Neighbours(indices, np.sqrt(np.maximum(squared, 0)))
