@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from backend.api import (
+    alike,
     augmentations,
     configs,
     dataset_deletion,
@@ -30,7 +31,7 @@ from backend.errors import ErrorOut
 
 NOUNS = (
     health, session, system, configs, imports, datasets, dataset_deletion, variants, images, tiles, reports, augmentations,
-    studies, jobs, pretrainings, events, encoders, search, retrieval, predictions, results, grids,
+    studies, jobs, pretrainings, events, encoders, search, retrieval, alike, predictions, results, grids,
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from backend.vision.alike import why
 from backend.vision.encoders import encoder_at
 from backend.vision.frames import Header
 from backend.vision.previews import Reply, photo, preview, sheet, told
@@ -71,6 +72,7 @@ OPERATIONS: dict[str, Callable[[Header, list[bytes]], Reply]] = {
     "retrieval": study,
     "hubs": study,
     "encode": encode,
+    "why": why,
     "untrained": untrained,
     "of_checkpoint": adoption,
     "of_upload": adoption,

@@ -1112,6 +1112,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/search/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Explain
+         * @description Which regions of a query and of a hit an encoder finds alike: their cosine similarity, place by place.
+         *
+         *     Source: Stylianou, Souvenir and Pless 2019, arXiv:1901.00536.
+         */
+        post: operations["explain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -4631,6 +4653,48 @@ export interface components {
             picture: string;
         };
         /**
+         * WhyIn
+         * @description A query, which is the image ``image_index`` of the set or a ``photo`` (any picture, as base64), and the image ``hit``.
+         */
+        WhyIn: {
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /**
+             * Encoder Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            encoder_id: string;
+            /** Hit */
+            hit: number;
+            /** Image Index */
+            image_index?: number | null;
+            /** Photo */
+            photo?: string | null;
+        };
+        /**
+         * WhyOut
+         * @description Similarity maps: what each place of ``rows`` × ``columns`` adds to the cosine of h; either map sums to it.
+         *
+         *     ``query_picture`` is the query as the encoder's set has images, as a ``data:image/png`` address.
+         */
+        WhyOut: {
+            /** Columns */
+            columns: number;
+            /** Cosine */
+            cosine: number;
+            /** Hit */
+            hit: number[][];
+            /** Query */
+            query: number[][];
+            /** Query Picture */
+            query_picture: string;
+            /** Rows */
+            rows: number;
+        };
+        /**
          * WorkerOut
          * @description A place for one job in a worker process: ``device`` in words, null until its runner has looked, or where imports alone are
          *     done; a job can be pinned to ``device_name``.
@@ -7271,6 +7335,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    explain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WhyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhyOut"];
                 };
             };
             /** @description Client Error */
