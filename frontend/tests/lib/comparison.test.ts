@@ -1,15 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ResultOut } from '../../src/api/types';
-import {
-  barsOf,
-  cellsOf,
-  depthSeries,
-  domainOf,
-  labelSeries,
-  looksOf,
-  overviewOf,
-  tableOf,
-} from '../../src/lib/comparison';
+import { barsOf, cellsOf, domainOf, looksOf, overviewOf, tableOf } from '../../src/lib/comparison';
+import { depthSeries, labelSeries, leftOutText } from '../../src/lib/curves';
 import { rowOf, type Row } from '../../src/lib/measured';
 import { metricNamed } from '../../src/lib/metrics';
 import { studentInterval } from '../../src/lib/student';
@@ -72,19 +64,41 @@ describe('charts', () => {
   const looks = looksOf(DEPTHS);
 
   it('put the whole encoder beyond the most stages', () => {
-    const [series] = depthSeries(DEPTHS, yardstick, looks);
+    const [series] = depthSeries(DEPTHS, yardstick, looks).series;
     expect(series?.points.map(({ x }) => x)).toEqual([0, 2, 3]);
     expect(series?.points.map(({ y }) => y)).toEqual([0.7, expect.closeTo(0.8), expect.closeTo(0.9)]);
   });
 
   it('draw no curve through one point, and what is from scratch as nobody’s encoder', () => {
-    expect(depthSeries(DEPTHS.slice(2), yardstick, looks)).toEqual([]);
+    expect(depthSeries(DEPTHS.slice(2), yardstick, looks)).toEqual({ series: [], all: 0 });
     const scratch = [10, 100].flatMap((labels_used) => [
       row(0.5, { start: 'scratch', labels: { shots: labels_used } }, { labels_used }),
       row(0.6, { labels: { shots: labels_used } }, { labels_used }),
     ]);
-    const names = labelSeries(scratch, yardstick, looksOf(scratch)).map(({ name }) => name);
+    const names = labelSeries(scratch, yardstick, looksOf(scratch)).series.map(({ name }) => name);
     expect(names).toEqual(['Beetles, 20 epochs, Fine-tuning', 'From scratch']);
+  });
+
+  it('say which curves they leave out, and never leave out the supervised baseline', () => {
+    const rows = Array.from({ length: 12 }, (_, i) =>
+      [10, 100].map((shots) =>
+        row(
+          i === 0 ? 0.3 : 0.5 + 0.02 * i,
+          i === 0 ? { start: 'scratch', labels: { shots } } : { labels: { shots } },
+          {
+            labels_used: shots,
+            encoder_id: `e${i}`,
+            encoder_name: `Encoder ${i}`,
+          },
+        ),
+      ),
+    ).flat();
+    const curves = labelSeries(rows, yardstick, looksOf(rows));
+    expect(curves.series.map(({ name }) => name.split(',')[0])).toEqual(
+      [11, 10, 9, 8, 7, 6, 5].map((i) => `Encoder ${i}`).concat('From scratch'),
+    );
+    expect(leftOutText(curves)).toContain('8 of 12 series');
+    expect(leftOutText({ ...curves, all: 8 })).toBe('');
   });
 
   it('say how many bars are not shown, and draw seeds only where there are several', () => {
