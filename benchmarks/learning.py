@@ -11,7 +11,7 @@ import dataclasses
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from simclr.transfer import transfer
 RESULTS = Path("learning.json")
 SEEDS = (0, 1, 2)
 HOW = (KnnConfig(), LinearProbeConfig())
+SOME: Mapping[Split, int] = {"train": 5_000, "val": 1_000, "test": 1_000}  # of CIFAR-10's images
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,8 @@ def photographs(source: Path) -> Dataset:
         return some_of(import_archive(source, scratch=Path(folder) / "pixels"))
 
 
-def some_of(whole: Dataset) -> Dataset:
-    """5,000 images of CIFAR-10 to train on, 1,000 each to choose and to test: those that a fixed shuffle puts first."""
-    counts: dict[Split, int] = {"train": 5_000, "val": 1_000, "test": 1_000}
+def some_of(whole: Dataset, counts: Mapping[Split, int] = SOME) -> Dataset:
+    """So many images of each split: those that a fixed shuffle puts first."""
     random = np.random.default_rng(0)
     chosen = np.concatenate([random.permutation(whole.indices(split))[:n] for split, n in counts.items()])
     arrays = {name: getattr(whole, name)[chosen] for name in ("images", "labels", "splits")}
