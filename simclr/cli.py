@@ -289,13 +289,15 @@ def search(
         if index is None or index >= len(images):
             raise ValueError(f"--index is {index} but the set has {len(images)} images, 0 to {len(images) - 1}")
         query, label = features[index], int(images.labels[index])
-    found, similarity = Index(features).search(query, k, None if index is None else {index})
-    for rank, (hit, near) in enumerate(zip(found.tolist(), similarity.tolist(), strict=True), start=1):
+    found = Index(features).search(query, k, None if index is None else {index})
+    for rank, (hit, near) in enumerate(zip(found.indices.tolist(), found.scores.tolist(), strict=True), start=1):
         hit_label = int(images.labels[hit])
         typer.echo(f"{rank}\t{hit}\t{near:.4f}\t{images.classes[hit_label] if hit_label >= 0 else '-'}")
-    precision = precision_at_k(label, images.labels[found])
+    precision = precision_at_k(label, images.labels[found.indices])
     if precision is not None:
-        console.print(f"precision@{len(found)}: {precision:.3f} for class {images.classes[label]}", markup=False)
+        console.print(
+            f"precision@{len(found.indices)}: {precision:.3f} for class {images.classes[label]}", markup=False
+        )
 
 
 if __name__ == "__main__":

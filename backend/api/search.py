@@ -97,7 +97,7 @@ def search(body: SearchIn, lab: LabDep) -> SearchOut:
         query = combined(index.features, [body.image_index, *body.also], body.unlike)
     except ValueError as error:
         raise ApiError(422, "no_query", f"{str(error).capitalize()}.", "unlike") from None
-    found, similarities = index.search(query, body.k, asked, among)
+    found, similarities = index.search(query, body.k, asked, among)[:2]
     label, class_name = label_of(dataset, body.image_index)
     return SearchOut(
         k=body.k,
@@ -127,7 +127,7 @@ def _search_for(query: UploadSearchQuery, image: bytes, lab: Lab) -> SearchOut:
     dataset, index = lab.dataset(row.key), lab.bank(bank.key)
     among = _among(dataset, row, query)
     answer = lab.ask(_encode_request(lab, encoder, dataset), [image])
-    found, similarities = index.search(np.frombuffer(answer.blobs[0], dtype=np.float32), query.k, among=among)
+    found, similarities = index.search(np.frombuffer(answer.blobs[0], dtype=np.float32), query.k, among=among)[:2]
     return SearchOut(
         k=query.k,
         query=QueryOut(index=None, label=None, class_name=None),
@@ -184,7 +184,7 @@ def _among(dataset: Dataset, row: DatasetRow, asked: _Asked, left_out: Collectio
     return among
 
 
-def hits(dataset: Dataset, found: NDArray[np.int64], similarities: NDArray[np.float32]) -> list[HitOut]:
+def hits(dataset: Dataset, found: NDArray[np.int64], similarities: NDArray[np.float64]) -> list[HitOut]:
     """What was found, with labels and splits."""
     listed = []
     for index, similarity in zip(found.tolist(), similarities.tolist(), strict=True):

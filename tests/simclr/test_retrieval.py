@@ -51,7 +51,7 @@ def test_average_precision_is_scikit_learns_and_precision_that_of_a_search(seed:
         same = labels[others] == labels[query]
         if not same.any():
             continue
-        nearest, _ = Index(bank[others]).search(bank[query], 10)
+        nearest = Index(bank[others]).search(bank[query], 10).indices
         precise.append(same[nearest].mean())
         hit.append(same[nearest[:5]].any())
         average.append(average_precision_score(same, bank[others] @ bank[query]))
