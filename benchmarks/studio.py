@@ -1,7 +1,7 @@
 """The Views page under a hand that moves: from a slider's event to new views, and ten people who look at once.
 
 Measured in headless Chromium where there is one and the pages are built: from the event to the next frame after all new views
-have been decoded. Elsewhere over HTTP, from question to answer; the titles say which. Client, server and browser share the cores.
+have been drawn. Elsewhere over HTTP, from question to answer; the titles say which. Client, server and browser share the cores.
 """
 
 import threading
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from backend.api.tiles import MEDIA_TYPE
 from backend.app import PAGES
 from backend.catalogue.models import DatasetRow
 from benchmarks.load_goals import Reached, Title, percentile
@@ -39,22 +40,21 @@ POLICIES: dict[str, tuple[dict[str, float], str, str]] = {
 MOVE = """async ([label, values]) => {
   const slider = [...document.querySelectorAll('input[type=range]')].find(
     (input) => document.querySelector(`label[for="${input.id}"]`)?.textContent === label);
-  const views = () => [...document.querySelectorAll('[aria-label="Pairs of views"] img[alt]:not([alt=""])')];
+  const pairs = document.querySelector('[aria-label="Pairs of views"]');
+  const drawn = () => [...pairs.querySelectorAll('canvas')].map((canvas) => canvas.dataset.digest);
   const took = [];
   for (const value of values) {
-    const before = views().map((image) => image.src);
+    const before = drawn();
     const changed = new Promise((resolve) => {
       const observer = new MutationObserver(() => {
-        if (views().some((image, i) => image.src !== before[i])) { observer.disconnect(); resolve(); }
+        if (drawn().some((digest, i) => digest !== before[i])) { observer.disconnect(); resolve(); }
       });
-      observer.observe(document.querySelector('[aria-label="Pairs of views"]'),
-        { subtree: true, attributes: true, attributeFilter: ['src'] });
+      observer.observe(pairs, { subtree: true, attributes: true, attributeFilter: ['data-digest'] });
     });
     const began = performance.now();
     slider.value = value;
     slider.dispatchEvent(new Event('input', { bubbles: true }));
     await changed;
-    await Promise.all(views().map((image) => image.decode()));
     await new Promise(requestAnimationFrame);
     took.push(performance.now() - began);
     await new Promise((resolve) => setTimeout(resolve, 40));
@@ -154,7 +154,7 @@ def ask(lab: LoadLab, dataset_id: str, policy: str, tab: str, value: float) -> A
         "dataset_id": dataset_id, "indices": list(range(PAIRS)), "config": config, "seed": 0, "tab": tab,
         "views": 2, "alone": [part],
     }  # fmt: skip
-    return lab.http.post("/api/augmentations/preview", json=body).raise_for_status()
+    return lab.http.post("/api/augmentations/preview", json=body, headers={"accept": MEDIA_TYPE}).raise_for_status()
 
 
 def together(lab: LoadLab, dataset_id: str) -> Iterator[Reached]:

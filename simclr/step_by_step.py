@@ -73,16 +73,21 @@ def each_alone(image: Tensor, parameters: ViewParameters, parts: Sequence[str] =
     """
     if not parts:
         return {}
-    size, rows = image.shape[-1], []
+    rows = parts_alone(parameters, image.shape[-1], parts)
+    views = apply_parameters(image.expand(len(rows), -1, -1, -1).contiguous(), joined(rows))
+    return dict(zip(parts, views, strict=True))
+
+
+def parts_alone(parameters: ViewParameters, size_px: int, parts: Sequence[str]) -> list[ViewParameters]:
+    """Parameters of each of some operations by itself, one row each: applied whatever the odds, as one view's have it."""
+    rows = []
     names = {part.name: list[str]() for part in PARTS}
     for part, _, own in _order(parameters):
         names[part] += own
     for part in parts:
-        own = names[part]
-        row = replace(neutral(1, size), **{name: getattr(parameters, name) for name in own})
+        row = replace(neutral(1, size_px), **{name: getattr(parameters, name) for name in names[part]})
         rows.append(replace(row, **{SWITCHES[part]: torch.tensor([True])}) if part in SWITCHES else row)
-    views = apply_parameters(image.expand(len(rows), -1, -1, -1).contiguous(), joined(rows))
-    return dict(zip(parts, views, strict=True))
+    return rows
 
 
 def neutral(n: int, size_px: int) -> ViewParameters:

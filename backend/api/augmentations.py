@@ -1,10 +1,12 @@
 """What augmentation does to chosen images, drawn by the code that training uses."""
 
 import base64
+from collections.abc import Iterator
+from itertools import islice, repeat
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
@@ -12,6 +14,7 @@ from backend.api.fields import RowId
 from backend.api.images import IMAGE_HEADERS, MAX_INDEX
 from backend.api.rows import check_index, dataset_row
 from backend.api.search import MAX_IMAGE_BYTES
+from backend.api.tiles import MEDIA_TYPE
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
 from backend.staging import read_body
@@ -105,7 +108,10 @@ class ParametersOut(BaseModel):
 
 
 class ViewOut(BaseModel):
-    """A view as a ``data:image/png`` address, what was drawn, and the SHA-256 of its float32 numbers before rounding."""
+    """A view as a ``data:image/png`` address, what was drawn, and the SHA-256 of its float32 numbers before rounding.
+
+    The address is empty where the pixels themselves are sent.
+    """
 
     picture: str
     parameters: ParametersOut
@@ -192,30 +198,26 @@ class PhotoQuery(BaseModel):
     dataset_id: RowId
 
 
-@router.post("/augmentations/preview")
-def preview(body: PreviewIn, lab: LabDep) -> PreviewOut:
-    """Draw views of each image; the same seed draws the same views. Of one tab's previews that wait only the newest is drawn."""
-    dataset, answer = _ask(lab, body, "preview", {"views": body.views, "alone": body.alone}, replaces="preview")
-    header, pictures = answer.header, iter(map(data_address, answer.blobs))
-    views = zip(header["parameters"], header["digests"], strict=True)
-    shown = []
-    for index, overlap in zip(_indices(body), header["overlaps"], strict=True):
-        own = [
-            ViewOut(picture=next(pictures), parameters=ParametersOut(**parameters), digest=digest)
-            for _, (parameters, digest) in zip(range(body.views), views, strict=False)
-        ]
-        shown.append(ShownOut(index=index, views=own, overlap=overlap))
-    law = header["law"]
-    return PreviewOut(
-        images=shown,
-        alone=[AloneOut(part=part, picture=next(pictures)) for part in header["alone"]],
-        overlaps=OverlapsOut(draws=sum(law), counts=law, median=header["median"], apart=header["apart"]),
-        in_vain=[
-            *without_effect(body.config, dataset.channels, dataset.image_size),
-            *hardly_any_effect(body.config, dataset.image_size),
-        ],
-        doubtful=may_change_the_label(body.config, dataset.classes),
-    )
+@router.post(
+    "/augmentations/preview",
+    response_model=PreviewOut,
+    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def preview(
+    body: PreviewIn, lab: LabDep, accept: Annotated[str, Header(include_in_schema=False)] = ""
+) -> PreviewOut | Response:
+    """Draw views of each image; the same seed draws the same views. Of one tab's previews that wait only the newest is drawn.
+
+    Whoever accepts ``application/octet-stream`` is sent pixels in place of PNGs, as ``as_bytes`` has them, and sooner.
+    """
+    raw = accept == MEDIA_TYPE
+    asked = {"views": body.views, "alone": body.alone, "raw": raw}
+    dataset, answer = _ask(lab, body, "preview", asked, replaces="preview")
+    drawn = _drawn(body, dataset, answer.header, repeat("") if raw else map(data_address, answer.blobs))
+    if not raw:
+        return drawn
+    shape = (body.images * body.views + len(body.alone), dataset.channels, dataset.image_size)
+    return Response(as_bytes(drawn, shape, answer.blobs[0]), media_type=MEDIA_TYPE)
 
 
 @router.post("/augmentations/story")
@@ -276,6 +278,38 @@ def _as_of(dataset_id: str, picture: bytes, lab: Lab) -> PhotoOut:
         dataset = lab.dataset(dataset_row(session, dataset_id).key)
     request = {"do": "photo", "channels": dataset.channels, "image_size": dataset.image_size}
     return PhotoOut(picture=data_address(lab.ask(request, [picture]).blobs[0]))
+
+
+def as_bytes(drawn: PreviewOut, shape: tuple[int, int, int], pixels: bytes) -> bytes:
+    """A preview whose pictures are pixels, little-endian.
+
+    Four uint32: the length of the JSON, and of the pictures their number n, channels and side in pixels. Then ``drawn`` without
+    pictures as JSON, and the pixels of every image's views in turn and of those alone: uint8 of shape (n, channels, side, side).
+    """
+    told = drawn.model_dump_json().encode()
+    return b"".join((np.array((len(told), *shape), "<u4").tobytes(), told, pixels))
+
+
+def _drawn(body: PreviewIn, dataset: Dataset, header: dict[str, Any], pictures: Iterator[str]) -> PreviewOut:
+    views = zip(header["parameters"], header["digests"], strict=True)
+    shown = []
+    for index, overlap in zip(_indices(body), header["overlaps"], strict=True):
+        own = [
+            ViewOut(picture=next(pictures), parameters=ParametersOut(**parameters), digest=digest)
+            for parameters, digest in islice(views, body.views)
+        ]
+        shown.append(ShownOut(index=index, views=own, overlap=overlap))
+    law = header["law"]
+    return PreviewOut(
+        images=shown,
+        alone=[AloneOut(part=part, picture=next(pictures)) for part in header["alone"]],
+        overlaps=OverlapsOut(draws=sum(law), counts=law, median=header["median"], apart=header["apart"]),
+        in_vain=[
+            *without_effect(body.config, dataset.channels, dataset.image_size),
+            *hardly_any_effect(body.config, dataset.image_size),
+        ],
+        doubtful=may_change_the_label(body.config, dataset.classes),
+    )
 
 
 def _ask(lab: Lab, body: DrawIn, what: str, more: dict[str, Any], replaces: str) -> tuple[Dataset, Answer]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,7 +16,8 @@ from simclr.config import AugmentConfig
 from simclr.contact_sheet import contact_sheet
 from simclr.datasets.images import decode_image, to_square
 from simclr.overlap import boxes, drawn_overlaps, overlap
-from simclr.step_by_step import each_alone, story, to_plain
+from simclr.policy_parts import PARTS
+from simclr.step_by_step import joined, parts_alone, story, to_plain
 from simclr.views.chunks import cores, for_each
 from simclr.views.parameters import draw_chances, parameters_from
 
@@ -26,26 +29,28 @@ DRAWS, BARS = 256, 20
 PIXELS_A_THREAD = 16 * 3 * 40 * 40
 # Where a set's images have their number, a photo has this one.
 PHOTO = 2**31
+CROP = next(part for part in PARTS if part.name == "crop")
 
 
 def preview(header: Header, blobs: list[bytes]) -> Reply:
-    """PNGs of every image's views in turn, then of the first image under each of some operations alone.
+    """Pictures of every image's views in turn, then of the first image under each of some operations alone.
 
+    They are PNGs, or where ``raw`` is asked for one blob of all their pixels, uint8 of shape (pictures, C, S, S).
     The views of an image depend on the seed and its index alone; the first two are its pair, whatever the number of views.
     """
     images, config, parameters = _drawn(header, blobs)
-    views = header["views"]
-    pictures, digests = _pictures(images.repeat_interleave(views, dim=0), parameters)
-    alone = each_alone(images[:1], parameters[:1], header["alone"])
+    views, alone, n = header["views"], header["alone"], len(parameters)
+    shown = torch.cat((images.repeat_interleave(views, dim=0), images[:1].expand(len(alone), -1, -1, -1)))
+    pictures, digests = _views(shown, joined([parameters, *parts_alone(parameters[:1], images.shape[-1], alone)]))
     pairs = boxes(parameters).view(len(images), views, 4)
     answer = {
         "parameters": to_plain(parameters),
-        "digests": digests,
+        "digests": digests[:n],
         "overlaps": overlap(pairs[:, 0], pairs[:, 1]).tolist(),
-        "alone": list(alone),
-        **_law(config, images.shape[-1], header["seed"]),
+        "alone": alone,
+        **_law(_crops(config), images.shape[-1], header["seed"]),
     }
-    return answer, [*pictures, *(_png(_rounded(view)) for view in alone.values())]
+    return answer, [pictures.numpy().tobytes()] if header.get("raw") else _pngs(pictures)
 
 
 def told(header: Header, blobs: list[bytes]) -> Reply:
@@ -75,20 +80,35 @@ def photo(header: Header, blobs: list[bytes]) -> Reply:
     return {}, [png(np.asarray(square))]
 
 
-def _pictures(images: Tensor, parameters: ViewParameters) -> tuple[list[bytes], list[str]]:
-    """Every view as a PNG, and the SHA-256 of its numbers. Larger ones are shared among cores, as somebody is waiting."""
-    n = len(images)
-    pictures, digests = [b""] * n, [""] * n
-    threads = min(cores(None), 1 + images.numel() // PIXELS_A_THREAD)
-    step = -(-n // threads)
+def _views(images: Tensor, parameters: ViewParameters) -> tuple[Tensor, list[str]]:
+    """Every view as uint8, shape as ``images``, and the SHA-256 of its numbers before they are rounded."""
+    views, digests = torch.empty_like(images), [""] * len(images)
 
     def work(rows: slice) -> None:
-        for row, view in enumerate(apply_parameters(images[rows], parameters[rows], 1), rows.start):
-            digests[row] = hashlib.sha256(view.numpy().tobytes()).hexdigest()
-            pictures[row] = _png(_rounded(view))
+        made = apply_parameters(images[rows], parameters[rows], 1)
+        digests[rows] = [hashlib.sha256(view.numpy()).hexdigest() for view in made]
+        views[rows] = made.mul_(255).round_()
 
+    _share(work, images)
+    return views, digests
+
+
+def _pngs(pictures: Tensor) -> list[bytes]:
+    files = [b""] * len(pictures)
+
+    def work(rows: slice) -> None:
+        files[rows] = map(_png, pictures[rows])
+
+    _share(work, pictures)
+    return files
+
+
+def _share(work: Callable[[slice], None], pictures: Tensor) -> None:
+    """Let cores share the rows of ``pictures`` where they are large, as somebody is waiting."""
+    n = len(pictures)
+    threads = min(cores(None), 1 + pictures.numel() // PIXELS_A_THREAD)
+    step = -(-n // threads)
     for_each(work, [slice(start, min(start + step, n)) for start in range(0, n, step)], threads)
-    return pictures, digests
 
 
 def _png(image: Tensor) -> bytes:
@@ -117,8 +137,15 @@ def generator_of(seed: int, index: int) -> torch.Generator:
     return torch.Generator().manual_seed(mixed)
 
 
-def _law(config: AugmentConfig, size: int, seed: int) -> Header:
-    law = drawn_overlaps(config, size, DRAWS, torch.Generator().manual_seed(seed))
+def _crops(config: AugmentConfig) -> AugmentConfig:
+    """A policy that crops as ``config`` does, and has nothing else of it."""
+    return AugmentConfig.model_validate({name: getattr(config, name) for name in CROP.fields})
+
+
+@lru_cache(maxsize=64)
+def _law(crops: AugmentConfig, size: int, seed: int) -> Header:
+    """How pairs overlap; kept, as most sliders change none of it."""
+    law = drawn_overlaps(crops, size, DRAWS, torch.Generator().manual_seed(seed))
     counts = torch.histc(law, BARS, 0.0, 1.0).int().tolist()
     return {"law": counts, "median": float(law.median()), "apart": float((law == 0).float().mean())}
 

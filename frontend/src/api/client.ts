@@ -1,6 +1,7 @@
 /** The API's routes as functions: typed arguments in, data out, an ApiError otherwise. */
 import createClient from 'openapi-fetch';
 import type { ConfigSchema, Preset } from '../lib/configForm';
+import { parseDrawn, type Drawn } from '../lib/drawn';
 import type { Part } from '../lib/policy';
 import { errorFrom } from './errors';
 import type { paths } from './schema';
@@ -117,6 +118,13 @@ export interface PreviewRequest extends StoryRequest {
 
 export function previewViews(body: PreviewRequest, signal: AbortSignal): Promise<Preview> {
   return data(http.POST('/api/augmentations/preview', { body, signal }));
+}
+
+/** The same with pixels in place of files, which come sooner: what a slider asks for. */
+export async function drawViews(body: PreviewRequest, signal: AbortSignal): Promise<Drawn> {
+  const headers = { accept: 'application/octet-stream' };
+  const options = { body, signal, headers, parseAs: 'arrayBuffer' } as const;
+  return parseDrawn((await data(http.POST('/api/augmentations/preview', options))) as ArrayBuffer);
 }
 
 export function tellStory(body: StoryRequest, signal: AbortSignal): Promise<Story> {

@@ -96,6 +96,8 @@ export interface paths {
         /**
          * Preview
          * @description Draw views of each image; the same seed draws the same views. Of one tab's previews that wait only the newest is drawn.
+         *
+         *     Whoever accepts ``application/octet-stream`` is sent pixels in place of PNGs, as ``as_bytes`` has them, and sooner.
          */
         post: operations["preview"];
         delete?: never;
@@ -4644,6 +4646,8 @@ export interface components {
         /**
          * ViewOut
          * @description A view as a ``data:image/png`` address, what was drawn, and the SHA-256 of its float32 numbers before rounding.
+         *
+         *     The address is empty where the pixels themselves are sent.
          */
         ViewOut: {
             /** Digest */
@@ -4913,6 +4917,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PreviewOut"];
+                    "application/octet-stream": string;
                 };
             };
             /** @description Client Error */

@@ -1,6 +1,7 @@
 /** What the Views page shows now: the newest answer that has arrived, and whether a newer one is on its way. */
 import * as api from '../api/client';
 import { isAbort, shown, type ApiError } from '../api/errors';
+import type { Drawn } from '../lib/drawn';
 import { newest } from '../lib/newest';
 
 /** Keeps one kind of answer up to date while what is asked for changes many times a second. */
@@ -30,5 +31,5 @@ export class Asking<Request, Answer> {
   }
 }
 
-export const askingPreview = (): Asking<api.PreviewRequest, api.Preview> => new Asking(api.previewViews);
+export const askingPreview = (): Asking<api.PreviewRequest, Drawn> => new Asking(api.drawViews);
 export const askingStory = (): Asking<api.StoryRequest, api.Story> => new Asking(api.tellStory);

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import json
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -55,6 +56,22 @@ def test_the_same_seed_draws_the_same_views(client: TestClient, shown: Shown) ->
     first = preview(client, asked(shown))
     assert preview(client, asked(shown)) == first
     assert preview(client, asked(shown, seed=4)) != first
+
+
+def test_whoever_accepts_bytes_gets_the_pixels_of_the_same_pictures(client: TestClient, shown: Shown) -> None:
+    body = asked(shown, alone=["blur"])
+    expected = preview(client, body)
+    answer = client.post("/api/augmentations/preview", json=body, headers={"accept": "application/octet-stream"})
+    assert answer.headers["content-type"] == "application/octet-stream"
+    length, n, channels, side = np.frombuffer(answer.content, "<u4", 4).tolist()
+    told = json.loads(answer.content[16 : 16 + length])
+    sent = np.frombuffer(answer.content[16 + length :], np.uint8).reshape(n, channels, side, side)
+    pictures = [view for image in expected["images"] for view in image["views"]] + expected["alone"]
+    assert len(sent) == len(pictures) == 5
+    for picture, drawn in zip(pictures, sent, strict=True):
+        np.testing.assert_array_equal(drawn, pixels(picture["picture"]))
+        picture["picture"] = ""
+    assert told == expected
 
 
 def test_every_operation_can_be_asked_for_alone() -> None:
