@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from backend.catalogue.engine import Catalogue, open_catalogue
-from backend.catalogue.upgrade import upgrade
 from backend.settings import Settings
+from tests.tables import lay_tables
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def catalogue(settings: Settings) -> Iterator[Catalogue]:
     """An empty catalogue in a file, as a new deployment has it."""
+    lay_tables(settings)
     opened = open_catalogue(settings)
-    upgrade(opened.engine)
     yield opened
     opened.close()

@@ -24,6 +24,7 @@ from backend.vision import Vision
 from simclr.datasets import Dataset, write_dataset
 from simclr.encoder_file import read_encoder_file
 from simclr.results import EmbedResult, TransferResult
+from tests.tables import lay_tables
 from tests.worker.imports import do_imports, importer_here, reads_here
 from worker.importing import Reads, sources_of
 
@@ -39,9 +40,9 @@ BLIND = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
 @contextmanager
 def running(folder: Path, pages: Path | None = None, *, seeing: bool = False, **settings: object) -> Iterator[FastAPI]:
     """The real application, started and stopped, over a new or an old data folder; only if ``seeing``, vision works."""
-    app = create_app(
-        Settings(data=folder, **settings), pages or folder / "no pages", Vision() if seeing else Vision(BLIND)
-    )
+    here = Settings(data=folder, **settings)
+    lay_tables(here)
+    app = create_app(here, pages or folder / "no pages", Vision() if seeing else Vision(BLIND))
     with TestClient(app):
         yield app
 
