@@ -2,8 +2,8 @@
 
 Turns are interleaved, so that a busy machine hurts all alike; medians are shown with their range. It measures, and passes no
 judgement. ``python -m benchmarks views losses training`` measures only those named. ``imports``, how fast archives become sets,
-``studio``, how soon views follow a slider, ``browse``, how a large set scrolls, ``jobs``, how soon they obey, and ``load``, how
-the API bears it, have no peers: their figures stand beside goals.
+``studio``, how soon views follow a slider, ``browse``, how a large set scrolls, ``dashboards``, how soon 2,000 results are
+filtered, ``jobs``, how soon they obey, and ``load``, how the API bears it, have no peers: their figures stand beside goals.
 """
 
 import logging
@@ -13,7 +13,7 @@ import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import browse, imports, jobs, load, losses, studio, training, views
+from benchmarks import browse, dashboards, imports, jobs, load, losses, studio, training, views
 from benchmarks.table import write_json
 from simclr.device import choose_device
 
@@ -25,6 +25,7 @@ SECTIONS = {
     "imports": imports.rows,
     "studio": studio.rows,
     "browse": browse.rows,
+    "dashboards": dashboards.rows,
     "jobs": jobs.rows,
     "load": load.rows,
 }
