@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
+from numpy.typing import NDArray
 
 from backend.catalogue.engine import Catalogue
 from backend.errors import ApiError
@@ -28,6 +29,7 @@ from simclr.index import Index
 DATASETS_OPEN = 16
 BANKS_OPEN = 8
 ORIGINS_OPEN = 4
+MAPS_OPEN = 16
 STUDY_TIMEOUT_S = 60.0
 IMPORTS_AT_ONCE = 2
 
@@ -35,6 +37,12 @@ IMPORTS_AT_ONCE = 2
 def open_index(path: Path) -> Index:
     """An index over a bank's features, left on disk."""
     return Index(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def open_map(path: Path) -> NDArray[np.float32]:
+    """Maps of embeddings, left on disk."""
+    places: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return places
 
 
 @dataclass
@@ -54,6 +62,7 @@ class Lab:
     origins: Opened[Origin] = field(default_factory=lambda: Opened(read_origin, ORIGINS_OPEN))
     reports: Reports = field(default_factory=Reports)
     banks: Opened[Index] = field(default_factory=lambda: Opened(open_index, BANKS_OPEN))
+    maps: Opened[NDArray[np.float32]] = field(default_factory=lambda: Opened(open_map, MAPS_OPEN))
     # A second child for what takes seconds, so that no preview waits behind it; started by the first who asks.
     studies: Vision = field(default_factory=lambda: Vision(timeout_s=STUDY_TIMEOUT_S))
     # Imports wait here without a thread of the pool that answers everybody else.

@@ -205,4 +205,4 @@ class Verdict(_Result):
     advice: str
 
 
-JobResult = PretrainResult | TransferResult | EmbedResult | ImportResult
+JobResult = PretrainResult | TransferResult | EmbedResult | ImportResult | MapResult

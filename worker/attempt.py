@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from backend.jobs.maps import MapOrder
 from backend.jobs.states import Kind
 from simclr.config import EmbedConfig, PretrainConfig, transfer_config
 from simclr.datasets.store import Dataset, open_dataset
@@ -58,11 +59,15 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
     # The runner has loaded these before; naming them here keeps its first lines, and tests of them, free of torch.
     from simclr.embed import embed
     from simclr.feature_cache import FeatureCache
+    from simclr.maps.make import make_maps
     from simclr.pretrain import pretrain
     from simclr.resume import Cadence
     from simclr.transfer import transfer
 
-    dataset, run = _dataset_of(order), Run(order.run)
+    run = Run(order.run)
+    if order.kind is Kind.MAP:
+        return make_maps(MapOrder.model_validate(order.config).choices, order.banks, run, emit, should_stop)
+    dataset = _dataset_of(order)
     cadence = Cadence(order.checkpoint_epoch_s, order.checkpoint_most_s)
     match order.kind:
         case Kind.PRETRAIN:

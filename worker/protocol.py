@@ -35,6 +35,7 @@ class _Line(BaseModel):
 class Order(_Line):
     """One job for the runner; all paths are absolute. ``resume`` is a checkpoint to go on from; ``upload``, of an import alone,
     is where a file waits that was sent for it; ``features`` is the folder where features are kept between jobs.
+    ``banks`` are the embeddings that a map is made of.
 
     ``checkpoint_epoch_s`` and ``checkpoint_most_s`` are as in ``backend.jobs.timing``; so is ``lease_s``: after so long without
     ``alive`` from the worker the runner kills the job, which may be another worker's by now.
@@ -48,6 +49,7 @@ class Order(_Line):
     resume: Path | None = None
     upload: Path | None = None
     features: Path | None = None
+    banks: tuple[Path, ...] = ()
     checkpoint_epoch_s: float = 60.0
     checkpoint_most_s: float = 300.0
     lease_s: float = 30.0

@@ -31,7 +31,7 @@ from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready, 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 NICENESS = 10  # the API answers first when both want the same core
 CRASHED = 1
-SCIENCE = ("simclr.pretrain", "simclr.transfer", "simclr.embed", "simclr.dry_run")
+SCIENCE = ("simclr.pretrain", "simclr.transfer", "simclr.embed", "simclr.maps.make", "simclr.dry_run")
 
 Do = Callable[[Order, Say, ShouldStop], int]
 Tries = Callable[[Trial, Say], int]

@@ -21,7 +21,7 @@ from backend.jobs.timing import Timing
 from simclr.datasets.store import read_info
 from simclr.encoder_file import read_encoder_file
 from simclr.events import Checkpoint, Evaluation, Log, Progress, SavedEpoch
-from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult, TransferResult
+from simclr.results import EmbedResult, ImportResult, JobResult, MapResult, PretrainResult, TransferResult
 from simclr.runs import Run, sha256_of
 from worker.protocol import Exited, Finished, Message, Order, Refused
 from worker.report import Reporter
@@ -185,6 +185,8 @@ class Attempt:
                 return self._known(self._run.encoder, description)
             case EmbedResult():
                 return self._known(self._run.features, {})
+            case MapResult():
+                return self._known(self._run.map, {})
             case TransferResult():
                 return self._known(self._run.predictions, {})
             case ImportResult():
@@ -247,6 +249,7 @@ class Attempt:
             resume=resume,
             upload=upload_path(self._data_folder, self._claim.job_id) if is_import else None,
             features=features_folder(self._data_folder),
+            banks=tuple(self._data_folder / key for key in self._claim.bank_keys),
             checkpoint_epoch_s=self._timing.checkpoint_epoch_s,
             checkpoint_most_s=self._timing.checkpoint_most_s,
             lease_s=self._timing.lease_s,

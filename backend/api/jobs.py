@@ -137,11 +137,12 @@ def cancel_job(job_id: RowId, lab: LabDep) -> JobOut:
 
 @router.post("/jobs/{job_id}/pause")
 def pause_job(job_id: RowId, lab: LabDep) -> JobOut:
-    """Let a job stop at its next step and keep what it has computed; 409 when it has ended, is being cancelled, or imports."""
+    """Let a job stop at its next step and keep what it has computed; 409 when it cannot be paused."""
     with lab.catalogue.reading() as session:
         job = job_row(session, job_id)
         if not Kind(job.kind).can_pause:
-            message = f"{job.name} is an import, which cannot be paused: let it run beside other jobs, or cancel it."
+            what = "an import" if job.kind == Kind.IMPORT else "a map"
+            message = f"{job.name} is {what}, which cannot be paused, as it would start over: let it run, or cancel it."
             raise ApiError(409, "not_possible_now", message)
     return _ask(lab, job_id, store.request_pause, "cannot be paused")
 

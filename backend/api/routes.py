@@ -15,6 +15,8 @@ from backend.api import (
     images,
     imports,
     jobs,
+    map_colours,
+    maps,
     predictions,
     pretrainings,
     reports,
@@ -32,6 +34,7 @@ from backend.errors import ErrorOut
 NOUNS = (
     health, session, system, configs, imports, datasets, dataset_deletion, variants, images, tiles, reports, augmentations,
     studies, jobs, pretrainings, events, encoders, search, retrieval, alike, predictions, results, grids,
+    maps, map_colours,
 )  # fmt: skip
 
 

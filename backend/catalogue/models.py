@@ -100,7 +100,7 @@ class JobRow(Base):
     predicted_peak_bytes: Mapped[int | None] = mapped_column(BigInteger)
     dry_run_s: Mapped[float | None]  # what a dry run alone foretold, before anything was learned from jobs
     grid_id: Mapped[str | None] = mapped_column(ForeignKey("grid.id"))  # the one that submitted it
-    cell: Mapped[str | None]  # of a transfer what it computes, see backend.jobs.cells
+    cell: Mapped[str | None]  # of a transfer or a map what it computes, see backend.jobs.cells and maps
 
 
 class CheckpointRow(Base):
@@ -143,6 +143,25 @@ class BankRow(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("job.id"))
     key: Mapped[str]
     feature_dim: Mapped[int]
+    created_at: Mapped[float]
+
+
+class MapRow(Base):
+    """A map of a data set's embeddings under one or several encoders; ``result`` is a dump of ``simclr.results.MapResult``.
+
+    ``content`` names what it computes (``backend.jobs.maps``); of a map that was made at once ``job_id`` is None.
+    """
+
+    __tablename__ = "map"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    encoder_ids: Mapped[list[str]]  # in the order of the maps in the file; encoders of epochs may be gone by now
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
+    content: Mapped[str] = mapped_column(unique=True)
+    config: Mapped[dict[str, Any]]
+    key: Mapped[str]
+    result: Mapped[dict[str, Any]]
     created_at: Mapped[float]
 
 

@@ -20,6 +20,7 @@ from backend.catalogue.models import (
     GridCellRow,
     GridRow,
     JobRow,
+    MapRow,
     ResultRow,
 )
 from backend.jobs.imports import STAGING, UPLOADED, awaited_uploads
@@ -31,10 +32,11 @@ from simclr.runs import sha256_of
 LAPSED_S = 60.0
 STRAY_S = 3600.0
 REPORT = "report it with logs/worker.log"
-MADE: dict[Kind, type[EncoderRow | ResultRow | BankRow]] = {
+MADE: dict[Kind, type[EncoderRow | ResultRow | BankRow | MapRow]] = {
     Kind.PRETRAIN: EncoderRow,
     Kind.TRANSFER: ResultRow,
     Kind.EMBED: BankRow,
+    Kind.MAP: MapRow,
 }
 
 
@@ -112,6 +114,9 @@ def _makings(session: Session) -> Iterator[str]:
             same = (BankRow.encoder_id == encoder_id, BankRow.dataset_id == dataset_id)
             if count == 0 and kind is Kind.EMBED and session.scalar(select(BankRow.id).where(*same)):
                 continue
+            # So does a later map of the same; and none is kept whose encoder was deleted while it was made.
+            if count == 0 and kind is Kind.MAP:
+                continue
             thing = rows.__tablename__
             advice = "run it again" if not count else REPORT
             yield f"job {job_id} ({kind}) is {state}, but {count} rows name it as what made {thing}: {advice}"
@@ -158,6 +163,9 @@ def _artefacts(session: Session, folder: Path) -> Iterator[str]:
     for bank in session.scalars(select(BankRow)):
         if not (folder / bank.key).is_file():
             yield f"bank {bank.id} of job {bank.job_id}: {bank.key} is missing: restore it, or embed again"
+    for drawn in session.scalars(select(MapRow)):
+        if not (folder / drawn.key).is_file():
+            yield f"map {drawn.id}: {drawn.key} is missing: look at it on the Map page, which makes it again"
 
 
 def _strays(session: Session, folder: Path, stray_s: float) -> Iterator[str]:

@@ -12,8 +12,9 @@ from backend.catalogue import queries
 from backend.catalogue.engine import now
 from backend.catalogue.ids import new_id
 from backend.catalogue.models import BankRow, DatasetRow, EncoderRow, JobRow, ResultRow
+from backend.jobs.maps import MapOrder, content_of_job, enter_map
 from backend.jobs.outcomes import Artefact
-from simclr.results import EmbedResult, ImportResult, JobResult, PretrainResult, TransferResult
+from simclr.results import EmbedResult, ImportResult, JobResult, MapResult, PretrainResult, TransferResult
 
 DONE = "The job is done."
 # What a list of thousands of results tells of each; the rest is for a result's own page.
@@ -60,6 +61,19 @@ def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact 
                     summary={name: content[name] for name in SUMMARY},
                     predictions=artefact.key if artefact else None,
                 )
+            )
+        case MapResult():
+            name = content_of_job(session, job.dataset_id, job.config)
+            if name is None or job.dataset_id is None:
+                return "The map is done, but an encoder or the set was deleted meanwhile, so it is not kept."
+            enter_map(
+                session,
+                content=name,
+                order=MapOrder.model_validate(job.config),
+                dataset_id=job.dataset_id,
+                key=_needed(artefact, job).key,
+                result=result,
+                job_id=job.id,
             )
         case ImportResult():
             dataset, is_new = enter_dataset(session, job.name, _needed(artefact, job))

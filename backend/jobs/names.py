@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from backend.catalogue.models import DatasetRow, EncoderRow
 
 # By strategy or kind.
-WORK = {"knn": "k-NN", "linear_probe": "linear probe", "fine_tune": "fine-tuning", "embed": "embeddings"}
+WORK = {"knn": "k-NN", "linear_probe": "linear probe", "fine_tune": "fine-tuning", "embed": "embeddings", "map": "map"}
 
 
 def name_for(

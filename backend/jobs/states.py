@@ -29,12 +29,13 @@ class Kind(StrEnum):
     PRETRAIN = "pretrain"
     TRANSFER = "transfer"
     EMBED = "embed"
+    MAP = "map"
     IMPORT = "import"
 
     @property
     def can_pause(self) -> bool:
-        """An import would have to start over, and what was sent for it would have to be kept."""
-        return self is not Kind.IMPORT
+        """An import or a map would have to start over, and what was sent for an import would have to be kept."""
+        return self not in (Kind.IMPORT, Kind.MAP)
 
 
 class Lane(StrEnum):

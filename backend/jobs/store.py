@@ -24,6 +24,7 @@ from backend.jobs.cells import cell_of_job
 from backend.jobs.estimates import UNKNOWN, Estimate
 from backend.jobs.imports import parent_of
 from backend.jobs.made import dump, record
+from backend.jobs.maps import bank_keys, content_of_job
 from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, move_all, start, stop, tell, tell_state
 from backend.jobs.names import name_for
 from backend.jobs.order import UNPINNED, Reach
@@ -79,7 +80,8 @@ class Submission:
 class Claim:
     """The right to run a job, good as long as its epoch is. Keys are paths below the data folder.
 
-    ``saved`` are the states to go on from, the best first: its own, else those of the job that it continues.
+    ``saved`` are the states to go on from, the best first: its own, else those of the job that it continues. ``bank_keys`` are
+    what a map is made of.
     """
 
     job_id: str
@@ -89,6 +91,7 @@ class Claim:
     dataset_key: str | None
     encoder_key: str | None
     saved: tuple[Saved, ...] = ()
+    bank_keys: tuple[str, ...] = ()
 
 
 def submit(session: Session, submission: Submission) -> JobRow:
@@ -121,8 +124,12 @@ def submit(session: Session, submission: Submission) -> JobRow:
 
 def new_row(session: Session, submission: Submission, moment: float) -> JobRow:
     """The row of a job that waits; not yet in the session."""
-    is_transfer = submission.kind is Kind.TRANSFER
     about = submission.encoder_id, submission.dataset_id, submission.config
+    cell = None
+    if submission.kind is Kind.TRANSFER:
+        cell = cell_of_job(session, *about)
+    elif submission.kind is Kind.MAP:
+        cell = content_of_job(session, submission.dataset_id, submission.config)
     return JobRow(
         id=submission.id or new_id(),
         kind=submission.kind,
@@ -143,7 +150,7 @@ def new_row(session: Session, submission: Submission, moment: float) -> JobRow:
         dry_run_s=submission.estimate.dry_run_s,
         created_at=moment,
         grid_id=submission.grid_id,
-        cell=cell_of_job(session, *about) if is_transfer else None,
+        cell=cell,
     )
 
 
@@ -183,6 +190,7 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
         dataset_key=(dataset.key or None) if dataset else None,
         encoder_key=encoder.key if encoder else None,
         saved=saved,
+        bank_keys=bank_keys(session, job) if job.kind == Kind.MAP else (),
     )
 
 
@@ -258,7 +266,7 @@ def settle(session: Session, job_id: str, epoch: int, outcome: Outcome, timing: 
 
 
 def request_pause(session: Session, job_id: str) -> bool:
-    """Pause a job: at once when it waits, through its worker when it runs; False when it is over, unknown, or an import."""
+    """Pause a job: at once when it waits, through its worker when it runs; False when it is over, unknown, or never can be."""
     job = _locked(session, job_id)
     if job is None or State(job.state).is_terminal or job.desired == Desired.CANCEL or not Kind(job.kind).can_pause:
         return False

@@ -71,6 +71,7 @@ OPERATIONS: dict[str, Callable[[Header, list[bytes]], Reply]] = {
     "label_costs": study,
     "retrieval": study,
     "hubs": study,
+    "maps": study,
     "encode": encode,
     "why": why,
     "untrained": untrained,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from backend.vision.previews import Reply
 from simclr.config import AugmentConfig
 from simclr.encoders import EncoderFile
 from simclr.hardness import features_of, hardness
+from simclr.map_config import MapConfig
+from simclr.maps.make import maps_of, opener
 from simclr.policy_effects import Labelled, label_costs, mean_changes
 from simclr.policy_parts import parts_on
 from simclr.retrieval import find_hubs, retrieval
@@ -81,12 +84,20 @@ def hubs(header: Header, blobs: list[bytes]) -> Reply:
     return {"skewness": found.skewness}, [found.occurrences.tobytes()]
 
 
+def draw_maps(header: Header, _blobs: list[bytes]) -> Reply:
+    """Maps of the banks, one after the other; answered with float32 of shape (M, N, 2)."""
+    config: Any = MapConfig.model_validate(header["config"])
+    places, figures = maps_of(config, [opener(Path(bank)) for bank in header["banks"]])
+    return {"n": places.shape[1], "maps": [each.model_dump() for each in figures]}, [places.tobytes()]
+
+
 STUDIES: dict[str, Callable[[Header, list[bytes]], Reply]] = {
     "shortcuts": shortcuts,
     "hardness": hard,
     "label_costs": cost,
     "retrieval": neighbours,
     "hubs": hubs,
+    "maps": draw_maps,
 }
 
 

@@ -37,7 +37,7 @@ def make_maps(
     """
     began = time.monotonic()
     run.begin(config, kind="map")
-    places, figures = maps_of(config, [_opener(path) for path in banks], emit, should_stop)
+    places, figures = maps_of(config, [opener(path) for path in banks], emit, should_stop)
     with writing(run.map, places.nbytes) as temporary:
         np.save(temporary, places, allow_pickle=False)
     result = MapResult(method=config.method, n=places.shape[1], maps=figures, seconds=time.monotonic() - began)
@@ -95,7 +95,13 @@ def _check(points: Bank, n: int | None) -> None:
         )
 
 
-def _opener(path: Path) -> Open:
+def opener(path: Path) -> Open:
+    """Reads the bank at ``path`` when called.
+
+    Raises:
+        ValueError: when called, it is missing or damaged; names it.
+    """
+
     def opened() -> Bank:
         try:
             # Read into memory: a map passes over it several times.
