@@ -19,6 +19,8 @@ from backend.streams import BACKLOG, MAX_OF_SESSION, POINTS, Streams, Told
 from simclr.events import Evaluation, Log, Progress
 from tests.backend.jobs.rows import add_dataset, claim, submit
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def held(catalogue: Catalogue) -> Claim:

@@ -21,6 +21,8 @@ from simclr.pretrain import pretrain
 from simclr.runs import Run, sha256_of
 from tests.simclr.conftest import stop_after, striped
 
+pytestmark = pytest.mark.slow
+
 FAST = ["--epochs", "1", "--batch-size", "16", "--encoder-width", "8", "--projection-width", "16"]
 
 
@@ -263,7 +265,6 @@ def test_help_comes_without_loading_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False).returncode == 0
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_a_pretraining_with_130_and_says_how_to_go_on(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     command = [sys.executable, "-m", "simclr.cli", "pretrain", str(stored), "--out", str(tmp_path / "run")]
     log = tmp_path / "log"

@@ -13,6 +13,8 @@ from simclr.runs import Run
 from simclr.transfer import transfer
 from tests.simclr.conftest import Heard
 
+pytestmark = pytest.mark.slow
+
 KEY = FeatureKey("a" * 64, "b" * 64, "3", "cpu")
 FEATURES = np.arange(12, dtype=np.float32).reshape(4, 3)
 

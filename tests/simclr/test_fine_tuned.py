@@ -17,6 +17,8 @@ from simclr.runs import Run
 from simclr.transfer import transfer
 from tests.simclr.conftest import Heard
 
+pytestmark = pytest.mark.slow
+
 SMALL = EncoderConfig(width=8)
 ONE_EPOCH = FineTuneConfig(epochs=1, batch_size=16, learning_rate=1e-2)
 

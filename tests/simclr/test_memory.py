@@ -19,6 +19,8 @@ from simclr.runs import Run
 from simclr.transfer import transfer
 from tests.simclr.conftest import striped
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_cpu_that_cannot_allocate_is_out_of_memory() -> None:
     with pytest.raises(RuntimeError) as raised:
@@ -55,7 +57,6 @@ def test_the_largest_batch_that_fits_is_found_by_halving() -> None:
     assert tried == [256, 128, 64]
 
 
-@pytest.mark.slow
 def test_where_nothing_fits_there_is_no_batch() -> None:
     def work(_batch: int) -> None:
         raise MemoryError
@@ -82,7 +83,6 @@ def fitting(most: int, work: Callable[..., Any]) -> Callable[..., Any]:
     return limited
 
 
-@pytest.mark.slow
 def test_a_pretraining_without_enough_memory_names_the_batch_that_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ from simclr.runs import Run, sha256_of
 from simclr.training import Diverged
 from tests.simclr.conftest import Heard, stop_after, striped
 
+pytestmark = pytest.mark.slow
+
 TINY = PretrainConfig(
     epochs=2,
     batch_size=16,
@@ -170,7 +172,6 @@ def test_unlabelled_training_images_are_used(tmp_path: Path, heard: Heard) -> No
 FOLLOWING = FollowConfig(knn=True, probe=True, contrast=True, geometry=True)
 
 
-@pytest.mark.slow
 def test_everything_that_is_followed_is_told(tmp_path: Path, stripes: Dataset, heard: Heard) -> None:
     config = TINY.model_copy(update={"epochs": 20, "follow": FOLLOWING, "knn_every": 20})
     result = pretrain(config, stripes, Run(tmp_path), heard, never)
@@ -215,7 +216,6 @@ def test_nothing_that_is_followed_touches_the_encoder(tmp_path: Path, stripes: D
     assert digests[0] == digests[1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["nt_xent", "dcl", "supcon"])
 def test_every_loss_falls_below_chance(tmp_path: Path, stripes: Dataset, heard: Heard, loss: Literal["dcl"]) -> None:
     config = TINY.model_copy(update={"epochs": 15, "loss": loss})
@@ -230,7 +230,6 @@ def test_supcon_without_labels_is_refused(tmp_path: Path, heard: Heard) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optim", "learning_rate"),
     [
@@ -247,7 +246,6 @@ def test_every_recipe_of_optimisation_learns(
     assert result.loss < result.chance - 0.1
 
 
-@pytest.mark.slow
 def test_a_moving_average_is_what_is_looked_at_and_saved(tmp_path: Path, stripes: Dataset) -> None:
     runs = {}
     for decay in (0.0, 0.5, 0.999):
@@ -314,7 +312,6 @@ def test_the_loss_curve_is_the_same_bit_for_bit(tmp_path: Path, stripes: Dataset
     assert len(curves[0]) == 4
 
 
-@pytest.mark.slow
 def test_a_compiled_network_learns_the_same(tmp_path: Path, stripes: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = choose_device()
     monkeypatch.setattr("simclr.device.COMPILED_FROM_STEPS", 1)

@@ -22,6 +22,8 @@ from simclr.training import Diverged
 from tests.simclr.conftest import Heard, stop_after, striped
 from tests.simclr.interruptions import ALWAYS, SILENT, TINY, interrupted, rewritten, told
 
+pytestmark = pytest.mark.slow
+
 RECIPES = {
     "adamw, probe": TINY,
     "ema": TINY.model_copy(update={"optim": OptimConfig(ema_decay=0.9), "knn_every": 2}),
@@ -58,7 +60,6 @@ def uninterrupted(
     return config, run, heard, result
 
 
-@pytest.mark.slow
 def test_gone_on_from_any_step_it_ends_as_if_it_had_not_been_interrupted(
     uninterrupted: Any, tmp_path: Path, stripes: Dataset
 ) -> None:
@@ -101,7 +102,6 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory, _every_loss_is_told: Non
     return run, heard
 
 
-@pytest.mark.slow
 def test_interrupted_again_and_again_it_is_still_the_same(
     tmp_path: Path, stripes: Dataset, looked_at: tuple[Run, Heard]
 ) -> None:
@@ -135,7 +135,6 @@ def other_generator(state: dict[str, Any]) -> Any:
     return torch.Generator().manual_seed(99).get_state()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "change"),
     [
@@ -171,7 +170,6 @@ def test_every_part_of_the_state_matters(
     assert digests[0] == digests[1] != digests[2]
 
 
-@pytest.mark.slow
 def test_more_epochs_go_on_along_the_longer_schedule(tmp_path: Path, stripes: Dataset) -> None:
     short, heard, more = Heard(), Heard(), Heard()
     pretrain(TINY, stripes, Run(tmp_path / "short"), short)
@@ -192,7 +190,6 @@ def test_speed_and_the_time_that_is_left_are_of_what_is_done_now(tmp_path: Path,
     assert result.images_per_s > 0
 
 
-@pytest.mark.slow
 def test_a_start_is_part_of_the_checkpoint(tmp_path: Path, stripes: Dataset) -> None:
     untrained_encoder(TINY.encoder, image_facts(stripes), 7, tmp_path / "start")
     untrained_encoder(TINY.encoder, image_facts(stripes), 8, tmp_path / "other")
@@ -267,7 +264,6 @@ except OSError as error:
 """
 
 
-@pytest.mark.slow
 def test_a_full_disk_comes_out_as_it_is_and_leaves_earlier_checkpoints_whole(tmp_path: Path, stripes: Dataset) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(tmp_path / "run")],

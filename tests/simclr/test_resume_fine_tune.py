@@ -18,6 +18,8 @@ from simclr.transfer import transfer
 from tests.simclr.conftest import Heard, stop_after, striped
 from tests.simclr.interruptions import ALWAYS, TINY, rewritten, told
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _every_loss_is_told() -> Iterator[None]:
@@ -43,7 +45,6 @@ PARTLY = TUNING.model_copy(
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("config", "steps"), [(TUNING, (1, 3, 5, 6, 9)), (PARTLY, (2, 6, 9))], ids=["all", "partly"])
 def test_a_fine_tuning_goes_on_as_if_it_had_not_been_interrupted(
     config: FineTuneConfig, steps: tuple[int, ...], tmp_path: Path, stripes: Dataset, encoder: Path

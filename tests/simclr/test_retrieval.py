@@ -13,6 +13,8 @@ from simclr import retrieval as module
 from simclr.index import Index
 from simclr.retrieval import Estimate, find_hubs, retrieval
 
+pytestmark = pytest.mark.slow
+
 
 def unit(n: int, d: int, seed: int = 0) -> NDArray[np.float32]:
     rows = np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)

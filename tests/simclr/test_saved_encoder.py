@@ -11,6 +11,8 @@ from simclr.saved_encoder import encoder_of_checkpoint
 from simclr.transfer import transfer
 from tests.simclr.interruptions import ALWAYS, SILENT, TINY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 def test_the_last_checkpoint_holds_the_encoder_and_head_that_were_saved_and_earlier_ones_others(

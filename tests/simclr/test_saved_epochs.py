@@ -16,6 +16,8 @@ from simclr.runs import Run, sha256_of
 from tests.simclr.conftest import Heard, stop_after, striped
 from tests.simclr.interruptions import SILENT, TINY
 
+pytestmark = pytest.mark.slow
+
 # An epoch is 3 steps; of 5 epochs, 4 after training began, 0, 1, 2 and 4 are kept beside the last.
 FIVE = TINY.model_copy(update={"epochs": 5, "saved_epochs": 4, "follow": SILENT})
 
@@ -69,7 +71,6 @@ def test_epochs_are_encoders_with_their_heads_and_the_first_is_untrained(
     assert "epoch" not in (run.path / "manifest.json").read_text()
 
 
-@pytest.mark.slow
 def test_interrupted_again_and_again_the_files_are_the_same(
     whole: tuple[Run, Heard], stripes: Dataset, tmp_path: Path
 ) -> None:

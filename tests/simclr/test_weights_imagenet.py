@@ -17,6 +17,8 @@ from simclr.encoders import load_encoder, prepare
 from simclr.runs import sha256_of
 from simclr.weights import GREY_MEAN, GREY_STD, IMAGENET_MEAN, IMAGENET_STD, imagenet_encoder, weights_url
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def original() -> nn.Module:

@@ -20,6 +20,8 @@ from simclr.encoders import load_encoder, seeded, untrained_encoder
 from simclr.match_report import MatchReport
 from simclr.weights import import_checkpoint, inspect_checkpoint
 
+pytestmark = pytest.mark.slow
+
 Weights = dict[str, Tensor]
 FACTS = ImageFacts(channels=3, image_size=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
 GREY = ImageFacts(channels=1, image_size=32, mean=(0.5,), std=(0.2,))
@@ -187,7 +189,6 @@ def test_torchvisions_networks_are_recognised(
     assert (report.architecture.stem, report.parameters, report.fits) == ("imagenet", parameters, True)
 
 
-@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     architecture=st.sampled_from(["resnet8", "resnet10", "resnet18", "resnet34", "resnet50"]),

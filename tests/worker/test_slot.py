@@ -28,6 +28,8 @@ from worker.slot import Slot
 from worker.supervise import Attempt
 from worker.warm import WarmRunner
 
+pytestmark = pytest.mark.slow
+
 QUICK = Timing(
     lease_s=3.0, renew_s=0.5, watch_s=0.05, progress_s=0.2, sweep_s=0.1, backoff_s=(0.0,), stop_grace_s=1.0,
     drain_grace_s=1.0, stall_s=20.0, restart_s=0.1,

@@ -25,6 +25,8 @@ from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
 from tests.simclr.interruptions import ALWAYS, SILENT
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN = "0" * 26
 
 

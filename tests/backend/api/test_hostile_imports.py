@@ -25,6 +25,8 @@ from tests.simclr.datasets.test_hostile import CONTROLS, ODD, OUTSIDE
 from tests.worker.imports import do_imports, importer_here
 from worker.importing import sources_of
 
+pytestmark = pytest.mark.slow
+
 # What must become of an archive: a set, one of these refusals, or, where None, either.
 SET, EITHER = "a set", None
 Build = Callable[[Path], bytes]
@@ -124,7 +126,6 @@ def test_there_are_more_than_two_hundred_of_them() -> None:
     assert sum(len(cases()) for cases in GROUPS.values()) > 240
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_each_becomes_a_set_or_one_clear_refusal_and_leaves_nothing(own: FastAPI, group: str, tmp_path: Path) -> None:
     client, cases = lab.signed_in(own), list(GROUPS[group]().items())

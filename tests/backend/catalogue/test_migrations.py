@@ -23,6 +23,8 @@ from backend.jobs.cells import name_cells, standings
 from backend.settings import Settings
 from simclr.results import Score, TransferResult
 
+pytestmark = pytest.mark.slow
+
 
 def shape_of(engine: Engine) -> dict[str, object]:
     """Columns, keys and indexes of every table, as the database tells them."""
@@ -133,7 +135,6 @@ def test_a_start_with_tables_up_to_date_does_not_load_alembic(catalogue: Catalog
     assert float(seconds) < 0.4
 
 
-@pytest.mark.slow
 def test_four_processes_that_start_at_once_migrate_once(settings: Settings) -> None:
     start_at = time.time() + 1.5
     script = (

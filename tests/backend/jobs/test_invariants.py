@@ -21,6 +21,8 @@ from simclr.events import Checkpoint, Log
 from simclr.results import EmbedResult
 from tests.backend.jobs.rows import EMBEDDED, PRETRAINED, TRANSFERRED, add_encoder, claim, submit
 
+pytestmark = pytest.mark.slow
+
 CONTENT = b"weights and all"
 
 

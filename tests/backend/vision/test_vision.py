@@ -21,6 +21,8 @@ from simclr.datasets.store import Dataset
 from simclr.encoder_file import image_facts, pixels_encoder
 from tests.backend.api.lab import images
 
+pytestmark = pytest.mark.slow
+
 # Children without torch, for what only a misbehaving one does.
 ANSWERS = (
     "while True:\n    header, blobs = channel.receive()\n    channel.send({'ok': True, 'pid': os.getpid()}, blobs)\n"
@@ -118,7 +120,6 @@ def test_what_is_no_image_is_refused_and_the_child_lives_on(vision: Vision, tmp_
     assert vision.child_pid == child
 
 
-@pytest.mark.slow
 def test_a_child_that_was_killed_is_replaced_unnoticed(vision: Vision) -> None:
     vision.ask(*previewed(images(), [0]))
     killed = vision.child_pid
@@ -140,7 +141,6 @@ def test_the_child_is_limited_and_holds_no_secret(vision: Vision, monkeypatch: p
     assert int((process / "stat").read_text().rpartition(")")[2].split()[16]) >= 5
 
 
-@pytest.mark.slow
 def test_the_child_loads_neither_lightning_nor_torchvision() -> None:
     script = "import sys, backend.vision.operations; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
@@ -236,7 +236,6 @@ def test_a_newer_request_of_the_same_caller_takes_the_place_of_one_that_waits() 
     assert sorted(type(outcome).__name__ for outcome in outcomes[1:]) == ["VisionUnavailable", "VisionUnavailable"]
 
 
-@pytest.mark.slow
 def test_the_child_dies_with_its_parent() -> None:
     script = (
         "import time\nfrom backend.vision import Vision\nv = Vision()\nv.start()\n"

@@ -10,6 +10,8 @@ from simclr.datasets import BUILTIN, Dataset
 from simclr.datasets.patterns import patterns
 from simclr.datasets.store import SPLITS, describe, open_dataset, write_dataset
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = {
     "digits": "f769eedafd618670697617f93388cc857f25ef9071c0c79fc3563fda65c33e6c",
     "factors": "af01b2b2759679a347b6b00800e36045089bf07151f7ab4320bced263c4bdb9e",

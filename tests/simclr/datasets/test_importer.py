@@ -24,6 +24,8 @@ from tests.simclr.datasets.hostile_tars import REFUSED as REFUSED_TARS
 from tests.simclr.datasets.hostile_tars import tarred
 from tests.simclr.datasets.pictures import class_folders, encoded, pack, png
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 30.0
 
 
@@ -127,7 +129,6 @@ def test_a_refusal_reaches_the_caller_and_leaves_nothing(name: str, tmp_path: Pa
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED_ARCHIVES)
 def test_every_hostile_archive_leaves_nothing(name: str, tmp_path: Path, folder: Path) -> None:
     build, code = REFUSED_ARCHIVES[name]
@@ -136,7 +137,6 @@ def test_every_hostile_archive_leaves_nothing(name: str, tmp_path: Path, folder:
     assert {p.name for p in tmp_path.iterdir()} == {"bad.zip", "sets"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name for name in REFUSED_TARS if "bomb" in name or "memory" in name or "link" in name]
 )
@@ -147,7 +147,6 @@ def test_the_costliest_tars_are_refused_within_the_limits(name: str, tmp_path: P
     assert {p.name for p in tmp_path.iterdir()} == {"bad.tar", "sets"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED_IMAGES)
 def test_every_hostile_picture_is_refused_by_the_child(name: str, tmp_path: Path, folder: Path) -> None:
     build, code = REFUSED_IMAGES[name]
@@ -174,7 +173,6 @@ def test_a_child_that_dies_is_reported_and_leaves_nothing(long: Path, folder: Pa
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_the_child_dies_with_its_parent(long: Path, folder: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from simclr.datasets.importer import import_in_child\n"
@@ -272,7 +270,6 @@ def test_an_npz_under_the_name_of_a_zip_is_refused(good: Path, folder: Path) -> 
     assert code_of(good, folder / "a", "npz") == "arrays_missing"
 
 
-@pytest.mark.slow
 def test_cifar10_is_imported_within_half_a_gibibyte(cifar10: Path) -> None:
     answer, peak_kib = (cifar10 / "import.txt").read_text().splitlines()
     assert int(peak_kib) < 512 * 1024

@@ -17,6 +17,8 @@ from simclr.datasets.store import describe
 from tests.simclr.datasets.hostile_images import turned
 from tests.simclr.datasets.pictures import class_folders, encoded, pack
 
+pytestmark = pytest.mark.slow
+
 
 def plain(colour: str, width: int, height: int) -> bytes:
     return encoded(Image.new("RGB", (width, height), colour), "JPEG")
