@@ -42,15 +42,14 @@ demo: setup pages ## See it work: pretrain without labels, compare, search; then
 up: setup pages ## Start the lab and print its link
 	@exec $(BIN)/simclr-lab up
 
+# All at once: a browser, and many a test of processes, mostly wait.
 test: setup pages ## Prove it all: linters, types, units, real processes, a browser
-	@$(MAKE) --no-print-directory -j2 check-python check-frontend
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-python test-browser
+	@$(MAKE) --no-print-directory -j4 --output-sync=target check-python check-frontend test-python test-browser
 
 check: setup pages ## The quick half of it, under 90 seconds: for every change
 	@$(MAKE) --no-print-directory -j2 check-python check-frontend
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 -m "not slow and not e2e"
 
-# Both at once: a browser, and many a test of processes, mostly wait.
 test-python: setup
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not e2e"
 
