@@ -18,6 +18,7 @@ from backend.jobs import store
 from backend.jobs.cells import Standing, standings
 from backend.jobs.estimates import UNKNOWN, Estimate
 from backend.jobs.expansion import Cell
+from backend.jobs.needless import end_needless
 from backend.jobs.states import Desired, Kind, State
 
 # The first that any grid wants.
@@ -121,6 +122,7 @@ def resume(session: Session, grid: GridRow, limit: int) -> bool:
     paused = [job for job in _open_jobs(session, grid.id) if job.desired == Desired.PAUSE]
     was = grid.desired
     grid.desired = Desired.RUN
+    end_needless(session, [row.cell for row in rows])
     priority, pinned_to = (grid.asked.get(name) for name in ("priority", "device"))
     order = GridOrder(
         grid.name, grid.dataset_id, (), grid.asked, limit, grid.submitter, priority=priority or 0, pinned_to=pinned_to

@@ -27,6 +27,7 @@ from backend.jobs.made import dump, record
 from backend.jobs.maps import bank_keys, content_of_job
 from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, move_all, start, stop, tell, tell_state
 from backend.jobs.names import name_for
+from backend.jobs.needless import end_needless
 from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import Saved, forget, keep, keep_epoch, keep_last, saved_of
@@ -262,6 +263,8 @@ def settle(session: Session, job_id: str, epoch: int, outcome: Outcome, timing: 
             crash(session, job, message, timing)
         case Cancelled() | Paused() | Released():
             stop(session, job, outcome)
+    session.flush()
+    end_needless(session, [job.cell])
     return True
 
 

@@ -1,6 +1,7 @@
 """The statements on jobs in PostgreSQL: the same tests as on SQLite, which differ in locks, clocks and refusals."""
 
 import secrets
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,6 +32,15 @@ from tests.backend.jobs.test_checkpoints import (  # noqa: F401
     test_the_newest_two_are_kept_and_the_best,
     test_the_next_attempt_is_told_of_what_the_last_one_saved,
 )
+from tests.backend.jobs.test_grids import (  # noqa: F401
+    encoder_id,
+    test_a_cell_that_failed_is_tried_anew_and_one_that_is_computed_is_not,
+    test_grids_submitted_at_once_compute_no_cell_twice,
+    test_more_jobs_than_may_wait_are_refused_whole,
+    test_what_a_person_computes_alone_meanwhile_no_grid_computes_again,
+    test_what_another_grid_needs_goes_on_when_one_is_paused_or_cancelled,
+    test_with_one_worker_those_who_wait_are_served_in_turn,
+)
 from tests.backend.jobs.test_imports import (  # noqa: F401
     test_a_submitter_whose_import_runs_is_not_served_later_in_trainings,
     test_imports_and_trainings_wait_for_each_other_neither_in_a_worker_nor_in_the_queue,
@@ -57,6 +67,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 def settings(tmp_path: Path, postgres: Postgres) -> Settings:
     """A deployment whose catalogue is an empty database."""
     return Settings(data=tmp_path / "data", database_url=postgres.create(f"test_{secrets.token_hex(4)}"))
+
+
+@pytest.fixture
+def catalogue(settings: Settings) -> Iterator[Catalogue]:
+    """Its tables, made by the migrations: those of a file cannot be copied into it."""
+    opened = open_catalogue(settings)
+    upgrade(opened.engine)
+    yield opened
+    opened.close()
 
 
 def test_the_migrations_make_the_tables_of_the_newest_version(catalogue: Catalogue) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
+from backend.catalogue import queries
 from backend.catalogue.engine import Catalogue
 from backend.catalogue.models import DatasetRow, EncoderRow, GridCellRow, GridRow, JobRow
 from backend.jobs import grids, order, store
@@ -15,6 +16,7 @@ from backend.jobs.cells import canonical, cell_of, standings
 from backend.jobs.expansion import Axes, expand
 from backend.jobs.grids import GridOrder
 from backend.jobs.invariants import violations
+from backend.jobs.needless import COMPUTED_ELSEWHERE
 from backend.jobs.outcomes import Failed
 from backend.jobs.states import Kind
 from simclr.config import FineTuneConfig, KnnConfig, LabelsConfig, LinearProbeConfig
@@ -98,6 +100,49 @@ def test_a_job_that_a_person_submitted_is_shared_but_never_stopped_by_a_grid(
     for do in ("pause", "cancel"):
         wish(catalogue, grid, do)
         assert next(job for job in jobs_of(catalogue) if job.id == alone).state == "queued"
+
+
+@pytest.mark.parametrize("do", ["pause", ""])
+def test_what_a_person_computes_alone_meanwhile_no_grid_computes_again(
+    catalogue: Catalogue, dataset_id: str, encoder_id: str, do: str
+) -> None:
+    grid = ask(catalogue, dataset_id, encoder_id, [1, 2])
+    if do:
+        wish(catalogue, grid, do)
+    config = KnnConfig(k=1).model_dump(mode="json")
+    alone = submit(catalogue, dataset_id, Kind.TRANSFER, encoder_id=encoder_id, config=config, priority=1)
+    claimed = claim(catalogue)
+    assert claimed.job_id == alone
+    with catalogue.writing() as session:
+        assert store.settle(session, claimed.job_id, claimed.epoch, TRANSFERRED)
+    waits = "paused" if do else "queued"
+    found = {(job.config["k"], job.state): job.id for job in jobs_of(catalogue)}
+    assert set(found) == {(1, "cancelled"), (2, waits), (1, "succeeded")}
+    with catalogue.reading() as session:
+        cells = [row.cell for row in grids.cells_of(session, grid)]
+        assert [standings(session, cells)[cell].is_computed for cell in cells] == [True, False]
+        said = queries.told(session, found[1, "cancelled"], "state")[-1]["message"]
+        assert said == COMPUTED_ELSEWHERE
+        assert [sentence for sentence in violations(session, NOWHERE) if "missing" not in sentence] == []
+    wish(catalogue, grid, "resume")
+    assert states(catalogue) == {"cancelled": 1, "queued": 1, "succeeded": 1}
+
+
+def test_a_job_that_was_left_paused_beside_a_computed_cell_ends_when_its_grid_is_resumed(
+    catalogue: Catalogue, dataset_id: str, encoder_id: str
+) -> None:
+    grid = ask(catalogue, dataset_id, encoder_id, [1])
+    claimed = claim(catalogue)
+    with catalogue.writing() as session:
+        store.settle(session, claimed.job_id, claimed.epoch, TRANSFERRED)
+        # As an earlier version left it.
+        asked = store.Submission(
+            Kind.TRANSFER, dataset_id, KnnConfig(k=1).model_dump(mode="json"), encoder_id, grid_id=grid
+        )
+        left = store.submit(session, asked).id
+        store.request_pause(session, left)
+    wish(catalogue, grid, "resume")
+    assert states(catalogue) == {"succeeded": 1, "cancelled": 1}
 
 
 def test_a_cell_that_failed_is_tried_anew_and_one_that_is_computed_is_not(
