@@ -179,13 +179,14 @@ class ResultRow(Base):
     encoder_id: Mapped[str] = mapped_column(ForeignKey("encoder.id"))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("dataset.id"))
     strategy: Mapped[str]
-    content: Mapped[dict[str, Any]]
     created_at: Mapped[float]
     summary: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     predictions: Mapped[str | None]
     name: Mapped[str] = mapped_column(default="", server_default="")
     tags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # The last: to read what stands behind something long, SQLite reads through it.
+    content: Mapped[dict[str, Any]]
 
 
 class GridRow(Base):
