@@ -18,5 +18,5 @@ def upgrade() -> None:
         sa.Column("config", sa.JSON(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("result", sa.JSON(), nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
     )
