@@ -82,8 +82,12 @@ class EstimateOut(BaseModel):
 
 
 class JobsQuery(BaseModel):
+    """``before`` is the last job of the page before; ``named`` occurs in the names, whatever its case."""
+
     state: State | None = None
     kind: Kind | None = None
+    before: RowId | None = None
+    named: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     limit: int = Query(100, ge=1, le=500)
 
 
@@ -104,13 +108,13 @@ def submit_job(
 @router.get("/jobs", response_model=JobsOut)
 def list_jobs(query: Annotated[JobsQuery, Query()], lab: LabDep) -> Response:
     """Jobs, newest first."""
+    asked = query.model_dump()
 
     def find() -> JobsOut:
         with lab.catalogue.reading() as session:
-            rows = queries.jobs(session, state=query.state, kind=query.kind, limit=query.limit)
-            return JobsOut(items=jobs_out(session, rows))
+            return JobsOut(items=jobs_out(session, queries.jobs(session, **asked)))
 
-    return lab.remembered.answer(("jobs", query.state, query.kind, query.limit), find, BRIEFLY_S)
+    return lab.remembered.answer(("jobs", *asked.values()), find, BRIEFLY_S)
 
 
 @router.get("/jobs/{job_id}")

@@ -116,8 +116,21 @@ def bank(session: Session, encoder_id: str, dataset_id: str) -> BankRow | None:
     return session.scalar(select(BankRow).where(BankRow.encoder_id == encoder_id, BankRow.dataset_id == dataset_id))
 
 
-def jobs(session: Session, *, state: str | None = None, kind: str | None = None, limit: int = 100) -> Sequence[JobRow]:
+def jobs(
+    session: Session,
+    *,
+    state: str | None = None,
+    kind: str | None = None,
+    before: str | None = None,
+    named: str | None = None,
+    limit: int = 100,
+) -> Sequence[JobRow]:
+    """The newest of those that came before the job ``before`` and have ``named`` in their names, whatever its case."""
     statement = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(JobRow.id < before)
+    if named is not None:
+        statement = statement.where(JobRow.name.icontains(named, autoescape=True))
     if state is not None:
         statement = statement.where(JobRow.state == state)
     if kind is not None:

@@ -6867,6 +6867,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                before?: string | null;
+                named?: string | null;
                     "application/json": components["schemas"]["JobOut"];
                 };
             };

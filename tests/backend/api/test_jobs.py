@@ -81,6 +81,23 @@ def test_a_failed_job_says_why(own: FastAPI) -> None:
     assert (job["state"], job["error"]["code"]) == ("failed", "bad_config")
 
 
+def test_jobs_are_listed_a_page_at_a_time_and_found_by_their_names(own: FastAPI) -> None:
+    client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images())
+    names = ["Beetles 100 %", "moths", "Beetles, again", "beetles"]
+    ids = [client.post("/api/jobs", json=pretrain(dataset_id, name=name)).json()["id"] for name in names]
+
+    def listed(**query: str | int) -> list[str]:
+        return [job["id"] for job in client.get("/api/jobs", params=query).json()["items"]]
+
+    assert listed(limit=2) == [ids[3], ids[2]]
+    assert listed(limit=2, before=ids[2]) == [ids[1], ids[0]]
+    assert listed(before=ids[0]) == []
+    assert listed(named="beetles", before=ids[3]) == [ids[2], ids[0]]
+    assert listed(named="0 %") == [ids[0]], "what means anything to the database is only a letter here"
+    assert listed(named="beetles", kind="embed") == []
+    assert client.get("/api/jobs", params={"before": "first"}).json()["error"]["fields"]
+
+
 def test_a_result_is_listed_with_its_encoder_and_its_data_set(own: FastAPI) -> None:
     client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images(), "Insects")
     other = lab.add_images(own, lab.images(seed=5))
