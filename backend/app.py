@@ -96,6 +96,7 @@ async def _running(app: FastAPI, settings: Settings, keys: Keys, vision: Vision)
         for look in looking:
             look.cancel()
         await asyncio.to_thread(lab.reports.stop)
+        await asyncio.to_thread(lab.engines.stop)
         await asyncio.to_thread(lab.vision.stop)
         await asyncio.to_thread(lab.studies.stop)
         lab.remembered.close()

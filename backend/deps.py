@@ -17,6 +17,7 @@ from backend.opened import Opened
 from backend.pulse import Pulse
 from backend.remembered import Remembered
 from backend.reports import Reports
+from backend.search_engines import SearchEngines
 from backend.security import Keys
 from backend.settings import Settings
 from backend.staging import Staging
@@ -24,19 +25,17 @@ from backend.streams import Streams
 from backend.vision import Answer, Vision, VisionCrashed, VisionRefused, VisionSuperseded, VisionUnavailable
 from simclr.datasets import Dataset, open_dataset
 from simclr.datasets.origin import Origin, read_origin
+from simclr.datasets.kinds import kinds_of
 from simclr.index import Index
 
 DATASETS_OPEN = 16
-BANKS_OPEN = 8
+# Banks that are copied into memory, see ``simclr.index``, together take no more than this, the last one excepted.
+BANKS_OPEN, BANKS_BYTES = 64, 2 << 30
+KINDS_OPEN = 8
 ORIGINS_OPEN = 4
 MAPS_OPEN = 16
 STUDY_TIMEOUT_S = 60.0
 IMPORTS_AT_ONCE = 2
-
-
-def open_index(path: Path) -> Index:
-    """An index over a bank's features, left on disk."""
-    return Index(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def open_map(path: Path) -> NDArray[np.float32]:
@@ -61,12 +60,18 @@ class Lab:
     datasets: Opened[Dataset] = field(default_factory=lambda: Opened(open_dataset, DATASETS_OPEN))
     origins: Opened[Origin] = field(default_factory=lambda: Opened(read_origin, ORIGINS_OPEN))
     reports: Reports = field(default_factory=Reports)
-    banks: Opened[Index] = field(default_factory=lambda: Opened(open_index, BANKS_OPEN))
+    kinds: Opened[NDArray[np.int64]] = field(default_factory=lambda: Opened(kinds_of, KINDS_OPEN))
+    banks: Opened[Index] = field(init=False)
+    engines: SearchEngines = field(init=False)
     maps: Opened[NDArray[np.float32]] = field(default_factory=lambda: Opened(open_map, MAPS_OPEN))
     # A second child for what takes seconds, so that no preview waits behind it; started by the first who asks.
     studies: Vision = field(default_factory=lambda: Vision(timeout_s=STUDY_TIMEOUT_S))
     # Imports wait here without a thread of the pool that answers everybody else.
     importing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(IMPORTS_AT_ONCE))
+
+    def __post_init__(self) -> None:
+        self.engines = SearchEngines(self.settings, self.catalogue)
+        self.banks = Opened(self.engines.open_index, BANKS_OPEN, lambda index: index.memory_bytes, BANKS_BYTES)
 
     def study(self, header: dict[str, Any], blobs: Sequence[bytes | memoryview], caller: str) -> Answer:
         """The answer of the child that takes seconds; of one caller's studies of a kind only the newest is waited for.

@@ -10,10 +10,12 @@ T = TypeVar("T")
 
 
 class Opened(Generic[T]):
-    """Keeps the last ``size`` things that ``open_path`` opened, by their path."""
+    """Keeps the last ``size`` things that ``open_path`` opened, by their path; fewer, where they ``weigh`` more than ``most``."""
 
-    def __init__(self, open_path: Callable[[Path], T], size: int) -> None:
-        self._open, self._size = open_path, size
+    def __init__(
+        self, open_path: Callable[[Path], T], size: int, weigh: Callable[[T], int] = lambda _thing: 0, most: int = 0
+    ) -> None:
+        self._open, self._size, self._weigh, self._most = open_path, size, weigh, most
         self._things: OrderedDict[Path, T] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -27,7 +29,7 @@ class Opened(Generic[T]):
         thing = self._open(path)
         with self._lock:
             self._things[path] = thing
-            if len(self._things) > self._size:
+            while len(self._things) > 1 and self._are_too_many():
                 self._things.popitem(last=False)
         return thing
 
@@ -35,3 +37,7 @@ class Opened(Generic[T]):
         """Let go of a thing that is about to be deleted."""
         with self._lock:
             self._things.pop(path, None)
+
+    def _are_too_many(self) -> bool:
+        weight = sum(self._weigh(thing) for thing in self._things.values())
+        return len(self._things) > self._size or weight > self._most

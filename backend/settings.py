@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     max_pixels: int = Field(16_000_000, ge=64, description="Largest picture that is decoded, in pixels.")
     max_import_s: int = Field(1800, ge=1, description="Longest that an import may read images, in seconds.")
     max_grid_jobs: int = Field(1000, ge=1, description="Most jobs of grids that may wait at once.")
+    search_engine: Literal["auto", "exact", "hnsw", "pgvector"] = Field(
+        "auto", description="Engine of searches that ask for none; auto: exact for small sets, else HNSW or pgvector."
+    )
+    search_exact_up_to: int = Field(
+        200_000, ge=0, description="Most images of a set that engine auto searches exactly; larger ones by a graph."
+    )
     folders: Path | None = Field(None, description="Folder on the server whose folders may be imported; default: none.")
     download_mirror: str | None = Field(
         None,

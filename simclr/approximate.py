@@ -37,7 +37,10 @@ class Proposer(Protocol):
     def recall(self) -> Recall: ...
 
     def propose(self, query: Rows, count: int, among: Mask | None, share: float) -> NDArray[np.int64]:
-        """At least ``count`` rows if it finds as many, in any order; of ``among``, which allows a ``share`` of all."""
+        """At least ``count`` rows if it finds as many, in any order; of ``among``, which allows a ``share`` of all.
+
+        ``query`` is what ``Index.scaled_query`` makes of a query.
+        """
         ...
 
 
@@ -71,7 +74,7 @@ class Approximate:
         if allowed < max(FEWEST_SHARE * n, FEWEST):
             why = f"only {allowed:,} of {n:,} images may be found, which the exact engine reads quickly"
             return self.exact.search(query, k, exclude, among)._replace(note=why)
-        rows = self.proposer.propose(query, k + len(excluded), among, allowed / n)
+        rows = self.proposer.propose(self.exact.scaled_query(query), k + len(excluded), among, allowed / n)
         # What proposes may know less of what is allowed than this array.
         rows = np.setdiff1d(rows, excluded)
         rows = rows if among is None else rows[among[rows]]
@@ -101,7 +104,7 @@ class Sample:
         at = self.nearest.shape[1]
         shares = []
         for (row, query), nearest in zip(_each(exact, self.queries), self.nearest, strict=True):
-            rows = np.setdiff1d(proposer.propose(query, at + 1, None, 1.0), [row])
+            rows = np.setdiff1d(proposer.propose(exact.scaled_query(query), at + 1, None, 1.0), [row])
             found = exact.rank(query, at, rows).indices if len(rows) else rows
             shares.append(len(np.intersect1d(found, nearest)) / at)
         return Recall(float(np.mean(shares)), at, len(shares))

@@ -69,8 +69,7 @@ class Hnsw:
         bits = None if among is None else np.packbits(among, bitorder="little")
         selector = None if bits is None else faiss.IDSelectorBitmap(bits)
         asked = faiss.SearchParametersHNSW(efSearch=breadth, sel=selector)
-        target = query / np.linalg.norm(query) if self.facts.metric == "cosine" else query
-        _, rows = self._graph.search(target[None].astype(np.float32), max(count, self.facts.breadth), params=asked)
+        _, rows = self._graph.search(query[None], max(count, self.facts.breadth), params=asked)
         found: NDArray[np.int64] = rows[0][rows[0] >= 0]
         return found
 
@@ -90,11 +89,10 @@ def build(exact: Index, on_rows: Callable[[int], None] = lambda _done: None) -> 
     began = time.monotonic()
     graph = faiss.IndexHNSWSQ(exact.features.shape[1], faiss.ScalarQuantizer.QT_fp16, LINKS, faiss.METRIC_L2)
     graph.hnsw.efConstruction = BREADTH_OF_BUILDING
-    # On the unit sphere the nearest by distance are the nearest by cosine.
-    graph.train(exact.vectors(np.arange(1)))
+    graph.train(exact.scaled(0, 1))
     for start in range(0, len(exact), ROWS_AT_ONCE):
         on_rows(start)
-        graph.add(exact.vectors(np.arange(start, min(start + ROWS_AT_ONCE, len(exact)))))
+        graph.add(exact.scaled(start, start + ROWS_AT_ONCE))
     on_rows(len(exact))
     facts = Facts("", fingerprint(exact), exact.metric, BREADTHS[0], Recall(0.0, 0, 0), 0.0)
     made = _wide_enough(exact, Hnsw(graph, facts))

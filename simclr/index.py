@@ -98,9 +98,9 @@ class Index:
         return len(self.features)
 
     @property
-    def nbytes(self) -> int:
-        """Memory of the bank, and of its copy in columns where there is one."""
-        return self.features.nbytes * (1 if self._columns is None else 2)
+    def memory_bytes(self) -> int:
+        """Of the copy in columns; none where the bank is a memory map alone."""
+        return 0 if self._columns is None else self._columns.nbytes
 
     def by(self, metric: Metric) -> Self:
         """The same bank by another metric.
@@ -129,6 +129,22 @@ class Index:
         if self.metric == "cosine" or self.norms is None:
             return self.features[rows]
         return self.features[rows] * self.norms[rows][:, None]
+
+    @property
+    def scale(self) -> float:
+        """A factor that brings every row as the metric sees it into the unit ball, whatever its length; the order stays."""
+        if self.metric == "cosine" or self.norms is None:
+            return 1.0
+        return 1 / max(float(self.norms.max()), float(np.finfo(np.float32).tiny))
+
+    def scaled(self, start: int, stop: int) -> Rows:
+        """Rows times ``scale``, for engines of few bits."""
+        return self.vectors(np.arange(start, min(stop, len(self)))) * np.float32(self.scale)
+
+    def scaled_query(self, query: Rows) -> Rows:
+        """A query to compare with ``scaled`` rows by Euclidean distance; on the unit sphere that orders as the cosine does."""
+        factor = 1 / float(np.linalg.norm(query)) if self.metric == "cosine" else self.scale
+        return (query * factor).astype(np.float32)
 
     def search(self, query: Rows, k: int, exclude: Collection[int] | None = None, among: Mask | None = None) -> Found:
         """The ``k`` nearest images, as brute force in float64 finds them.
@@ -165,6 +181,12 @@ class Index:
             scores[part] = self._scores(target, rows[part])
         order = np.argsort(scores if self.metric == "euclidean" else -scores, kind="stable")[:k]
         return Found(rows[order], scores[order], self.name)
+
+    def cosines(self, query: Rows, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Cosine similarity of a query with some rows, whatever the metric; 0 where the query has no direction."""
+        target = query.astype(np.float64)
+        target /= max(float(np.linalg.norm(target)), float(np.finfo(np.float64).tiny))
+        return self.by("cosine")._scores(target, rows)
 
     def check(self, query: Rows, k: int, excluded: NDArray[np.int64]) -> None:
         """Refuse what cannot be searched for; see ``search``."""

@@ -1,26 +1,28 @@
 """Search: which images of a data set does an encoder hold for similar?"""
 
-from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from backend.api.fields import RowId
 from backend.api.images import MAX_INDEX
 from backend.api.rows import check_index, dataset_row, encoder_row, label_of
+from backend.api.search_answers import QueryOut, SearchOut, engine_out, hits, precisions
+from backend.api.search_filters import images_among, search_distinct
 from backend.catalogue import queries
 from backend.catalogue.models import BankRow, DatasetRow, EncoderRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
+from backend.search_engines import Asked, Chosen
 from backend.staging import MIB, read_body
 from simclr.datasets import Dataset, Split
-from simclr.datasets.store import SPLITS
-from simclr.index import combined, precision_at_k
+from simclr.datasets.store import UNLABELLED
+from simclr.index import Index, Metric, Rows, combined
 
 router = APIRouter(tags=["search"])
 
@@ -32,13 +34,20 @@ ImageIndex = Annotated[int, Field(ge=0, le=MAX_INDEX)]
 
 
 class _Asked(BaseModel):
-    """Only images of ``split`` and of the class ``label`` are found, where they are given."""
+    """Only images of ``split`` and of the class ``label`` are found, where they are given.
+
+    ``metric`` compares directions (cosine), or features as the encoder gives them (euclidean). ``engine`` auto is the exact one
+    for small sets. ``exclude_duplicates`` leaves out images with the pixels of the query or of a nearer hit.
+    """
 
     encoder_id: RowId
     dataset_id: RowId
     k: K = 12
     split: Split | None = None
     label: Annotated[int, Field(ge=0, le=MAX_CLASS)] | None = None
+    metric: Metric = "cosine"
+    engine: Asked = "auto"
+    exclude_duplicates: bool = False
 
 
 class SearchIn(_Asked):
@@ -53,57 +62,46 @@ class UploadSearchQuery(_Asked):
     pass
 
 
-class QueryOut(BaseModel):
-    """The image that was asked for; all null for an uploaded one."""
+@dataclass(frozen=True)
+class _Searched:
+    """What a search is in: a set, its bank by the metric that was asked for, and the engine."""
 
-    index: int | None
-    label: int | None
-    class_name: str | None
-
-
-class HitOut(BaseModel):
-    """A neighbour; ``similarity`` is the cosine of the angle between the features, in [-1, 1]."""
-
-    index: int
-    similarity: float
-    label: int | None
-    class_name: str | None
-    split: Split
-
-
-class SearchOut(BaseModel):
-    """``precision_at_k``: the share of labelled hits of the query's class; null without labels, or if one class was asked for."""
-
-    k: int
-    query: QueryOut
-    hits: list[HitOut]
-    precision_at_k: float | None
+    row: DatasetRow
+    encoder: EncoderRow
+    dataset: Dataset
+    exact: Index
+    chosen: Chosen
 
 
 @router.post("/search")
 def search(body: SearchIn, lab: LabDep) -> SearchOut:
     """The nearest neighbours of an image of the data set, or of several; they themselves are left out."""
-    with lab.catalogue.reading() as session:
-        row = dataset_row(session, body.dataset_id)
-        bank = bank_row(session, body.encoder_id, row)
-    dataset, index = lab.dataset(row.key), lab.bank(bank.key)
+    searched = _open(lab, body)
+    dataset = searched.dataset
     named = {"image_index": [body.image_index], "also": body.also, "unlike": body.unlike}
     for field, indices in named.items():
         for each in indices:
-            check_index(dataset, row, each, 422, field)
+            check_index(dataset, searched.row, each, 422, field)
     asked = {each for indices in named.values() for each in indices}
-    among = _among(dataset, row, body, asked)
-    try:
-        query = combined(index.features, [body.image_index, *body.also], body.unlike)
-    except ValueError as error:
-        raise ApiError(422, "no_query", f"{str(error).capitalize()}.", "unlike") from None
-    found, similarities = index.search(query, body.k, asked, among)[:2]
+    among = images_among(dataset, searched.row, body, asked)
+    query, engine = _query(searched.exact, body), searched.chosen.engine
+    kinds = lab.kinds.get(lab.folder / searched.row.key) if body.exclude_duplicates else None
+    if kinds is None:
+        found = engine.search(query, body.k, asked, among)
+    else:
+        found = search_distinct(engine, query, body.k, asked, among, kinds)
     label, class_name = label_of(dataset, body.image_index)
+    # Where one class may be found, precision would say nothing.
+    judged = UNLABELLED if label is None or body.label is not None else label
+    precision, average = precisions(dataset, judged, found, among, asked, kinds)
     return SearchOut(
         k=body.k,
+        metric=body.metric,
+        engine=engine_out(engine, found, searched.chosen.note),
         query=QueryOut(index=body.image_index, label=label, class_name=class_name),
-        hits=hits(dataset, found, similarities),
-        precision_at_k=_precision(dataset, body, found),
+        hits=hits(dataset, searched.exact, query, found),
+        precision_at_k=precision,
+        average_precision=average,
     )
 
 
@@ -119,21 +117,68 @@ async def search_upload(query: Annotated[UploadSearchQuery, Query()], request: R
     return await run_in_threadpool(_search_for, query, image, lab)
 
 
-def _search_for(query: UploadSearchQuery, image: bytes, lab: Lab) -> SearchOut:
-    with lab.catalogue.reading() as session:
-        row = dataset_row(session, query.dataset_id)
-        encoder = encoder_row(session, query.encoder_id)
-        bank = bank_row(session, query.encoder_id, row)
-    dataset, index = lab.dataset(row.key), lab.bank(bank.key)
-    among = _among(dataset, row, query)
-    answer = lab.ask(_encode_request(lab, encoder, dataset), [image])
-    found, similarities = index.search(np.frombuffer(answer.blobs[0], dtype=np.float32), query.k, among=among)[:2]
+def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> SearchOut:
+    searched = _open(lab, asked)
+    dataset, engine = searched.dataset, searched.chosen.engine
+    among = images_among(dataset, searched.row, asked)
+    encoded = lab.ask(_encode_request(lab, searched.encoder, dataset), [image])
+    query = np.frombuffer(encoded.blobs[0], dtype=np.float32)
+    if asked.exclude_duplicates:
+        pixels = encoded.blobs[1]
+        found = search_distinct(
+            engine, query, asked.k, (), among, lab.kinds.get(lab.folder / searched.row.key),
+            lambda index: dataset.images[index].tobytes() == pixels,
+        )  # fmt: skip
+    else:
+        found = engine.search(query, asked.k, among=among)
     return SearchOut(
-        k=query.k,
+        k=asked.k,
+        metric=asked.metric,
+        engine=engine_out(engine, found, searched.chosen.note),
         query=QueryOut(index=None, label=None, class_name=None),
-        hits=hits(dataset, found, similarities),
+        hits=hits(dataset, searched.exact, query, found),
         precision_at_k=None,
+        average_precision=None,
     )
+
+
+def _open(lab: Lab, asked: _Asked) -> _Searched:
+    """What is searched.
+
+    Raises:
+        ApiError: 404, 409 or 410, a part of it is not there; 409, its bank knows no distances.
+    """
+    with lab.catalogue.reading() as session:
+        row = dataset_row(session, asked.dataset_id)
+        encoder = encoder_row(session, asked.encoder_id)
+        bank = bank_row(session, asked.encoder_id, row)
+    dataset, index = lab.dataset(row.key), lab.bank(bank.key)
+    try:
+        exact = index.by(asked.metric)
+    except ValueError:
+        message = (
+            f"The embeddings of {row.name} by {encoder.name} were made before their lengths were kept, so they know no "
+            "Euclidean distance: press Embed again, or search by cosine."
+        )
+        raise ApiError(409, "no_lengths", message, "metric") from None
+    chosen = lab.engines.choose(asked.engine, lab.folder / bank.key, bank.id, exact)
+    return _Searched(row, encoder, dataset, exact, chosen)
+
+
+def _query(exact: Index, body: SearchIn) -> Rows:
+    like = [body.image_index, *body.also]
+    if exact.metric == "euclidean":
+        if body.unlike:
+            message = (
+                "A difference of images is a direction, which has no distance: search by cosine, or leave out unlike."
+            )
+            raise ApiError(422, "no_query", message, "unlike")
+        place: Rows = exact.vectors(np.array(like)).mean(axis=0)
+        return place
+    try:
+        return combined(exact.features, like, body.unlike)
+    except ValueError as error:
+        raise ApiError(422, "no_query", f"{str(error).capitalize()}.", "unlike") from None
 
 
 def _encode_request(lab: Lab, encoder: EncoderRow, dataset: Dataset) -> dict[str, Any]:
@@ -154,41 +199,3 @@ def bank_row(session: Session, encoder_id: str, dataset: DatasetRow) -> BankRow:
         message = f"{encoder.name} has no embeddings of {dataset.name} yet: press Embed, then search again."
         raise ApiError(409, "no_embeddings", message)
     return bank
-
-
-def _precision(dataset: Dataset, asked: SearchIn, found: NDArray[np.int64]) -> float | None:
-    """None also where only one class may be found, as it would say nothing."""
-    return (
-        precision_at_k(int(dataset.labels[asked.image_index]), dataset.labels[found]) if asked.label is None else None
-    )
-
-
-def _among(dataset: Dataset, row: DatasetRow, asked: _Asked, left_out: Collection[int] = ()) -> NDArray[np.bool_]:
-    """Which images may be found, those of the query not counted.
-
-    Raises:
-        ApiError: 422, the set has no such class, or fewer than k may be found.
-    """
-    if asked.label is not None and asked.label >= len(dataset.classes):
-        message = f"label is {asked.label} but {row.name} has {len(dataset.classes)} classes, counted from 0."
-        raise ApiError(422, "unknown_class", message, "label")
-    among = np.ones(len(dataset), bool)
-    if asked.split is not None:
-        among &= dataset.splits == SPLITS.index(asked.split)
-    if asked.label is not None:
-        among &= dataset.labels == asked.label
-    available = int(among.sum()) - sum(bool(among[each]) for each in left_out)
-    if asked.k > available:
-        message = f"k is {asked.k} but there are only {available} images to find: choose a smaller k."
-        raise ApiError(422, "k_too_large", message, "k")
-    return among
-
-
-def hits(dataset: Dataset, found: NDArray[np.int64], similarities: NDArray[np.float64]) -> list[HitOut]:
-    """What was found, with labels and splits."""
-    listed = []
-    for index, similarity in zip(found.tolist(), similarities.tolist(), strict=True):
-        label, class_name = label_of(dataset, index)
-        split = SPLITS[dataset.splits[index]]
-        listed.append(HitOut(index=index, similarity=similarity, label=label, class_name=class_name, split=split))
-    return listed

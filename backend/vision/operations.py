@@ -17,7 +17,7 @@ from simclr.encoders import load_encoder, prepare, untrained_encoder
 
 
 def encode(header: Header, blobs: list[bytes]) -> Reply:
-    """The features of an uploaded image, float32, of unit length."""
+    """The features of an uploaded image as the encoder gives them, float32, and its pixels as the set has them, uint8."""
     encoder, file = encoder_at(header["encoder"])
     size = header["image_size"]
     picture = to_square(decode_image(blobs[0], needed_px=size), header["channels"], size)
@@ -27,7 +27,7 @@ def encode(header: Header, blobs: list[bytes]) -> Reply:
     length = float(np.linalg.norm(features))
     if not (np.isfinite(length) and length > 0):
         raise ValueError("the encoder sees nothing in this image, so it has no neighbours: try another one")
-    return {}, [(features / length).astype(np.float32).tobytes()]
+    return {}, [features.astype(np.float32).tobytes(), picture.tobytes()]
 
 
 def untrained(header: Header, _blobs: list[bytes]) -> Reply:

@@ -19,7 +19,7 @@ N, D = 1500, 12
 
 @pytest.fixture(scope="module")
 def exact() -> Index:
-    return Index(unit(N, D), np.random.default_rng(1).uniform(0.5, 2, N).astype(np.float32))
+    return Index(unit(N, D), np.random.default_rng(1).uniform(5e4, 2e5, N).astype(np.float32))
 
 
 @pytest.fixture(scope="module")

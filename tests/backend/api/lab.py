@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
 from backend.app import create_app
+from backend.catalogue import queries
 from backend.deps import Lab
 from backend.importing import add_dataset
 from backend.jobs import store
@@ -23,6 +24,7 @@ from backend.settings import Settings
 from backend.vision import Vision
 from simclr.datasets import Dataset, write_dataset
 from simclr.encoder_file import read_encoder_file
+from simclr.index import norms_beside
 from simclr.results import EmbedResult, TransferResult
 from tests.tables import lay_tables
 from tests.worker.imports import do_imports, importer_here, reads_here
@@ -121,8 +123,22 @@ def embed(app: FastAPI, encoder_id: str, dataset_id: str, features: NDArray[np.f
     path = lab(app).folder / f"jobs/{job_id}/1/features.npy"
     path.parent.mkdir(parents=True)
     np.save(path, features)
+    np.save(norms_beside(path), lengths(len(features)))
     result = EmbedResult(n=len(features), feature_dim=features.shape[1], images_per_s=1.0, seconds=1.0)
     settle(app, job_id, Succeeded(result, Artefact(str(path.relative_to(lab(app).folder)), "0" * 64)))
+
+
+def lengths(n: int = N) -> NDArray[np.float32]:
+    """What the banks of ``embed`` say that their features' lengths were."""
+    return np.random.default_rng(5).uniform(1, 3, n).astype(np.float32)
+
+
+def bank_path(app: FastAPI, encoder_id: str, dataset_id: str) -> Path:
+    """The file of a data set's features."""
+    with lab(app).catalogue.reading() as session:
+        bank = queries.bank(session, encoder_id, dataset_id)
+        assert bank is not None
+        return lab(app).folder / bank.key
 
 
 def pixel_features(app: FastAPI, encoder_key: str, dataset: Dataset) -> NDArray[np.float32]:

@@ -1,6 +1,9 @@
 """Search finds what the features say, never the query itself, and says what is missing."""
 
 import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +11,14 @@ from fastapi import FastAPI
 from PIL import Image
 from starlette.testclient import TestClient
 
+from backend.catalogue.models import BankRow
+from backend.search_engines import SearchEngines
+from backend.settings import Settings
+from simclr.hnsw import graph_beside
+from simclr.index import Index, norms_beside
 from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
+from tests.worker.waiting import until
 
 UNKNOWN = "0" * 26
 
@@ -37,6 +46,165 @@ def test_neighbours_are_those_of_the_features_without_the_query(client: TestClie
     assert found["query"] == {"index": 7, "label": 1, "class_name": "bee"}
     labels = dataset.labels[expected]
     assert found["precision_at_k"] == pytest.approx(np.mean(labels[labels >= 0] == 1))
+    assert (found["metric"], found["engine"]) == ("cosine", {"name": "exact", "recall": None, "note": ""})
+    assert {hit["distance"] for hit in found["hits"]} == {None}
+
+
+def test_average_precision_of_all_others_is_the_mean_precision_where_the_class_stands(
+    client: TestClient, shown: Shown
+) -> None:
+    found = client.post("/api/search", json=asked(shown, k=lab.N - 1)).json()
+    labelled = [hit for hit in found["hits"] if hit["label"] is not None]
+    of_class = [place for place, hit in enumerate(labelled, start=1) if hit["label"] == 1]
+    expected = np.mean([rank / place for rank, place in enumerate(of_class, start=1)])
+    assert found["average_precision"] == pytest.approx(expected)
+    # Of 48 images every sixth has no label, 16 are of class 1, and one of those asks.
+    assert len(of_class) == sum(lab.images().labels == 1) - 1
+
+
+def test_by_euclidean_distance_neighbours_are_those_of_the_features_as_they_were(
+    client: TestClient, app: FastAPI, shown: Shown
+) -> None:
+    features, norms = lab.pixel_features(app, f"encoders/{shown.encoder}.safetensors", lab.images()), lab.lengths()
+    whole = features.astype(np.float64) * norms[:, None]
+    for also in ([], [9]):
+        place = whole[[7, *also]].mean(axis=0)
+        distance = np.linalg.norm(whole - place, axis=1)
+        distance[[7, *also]] = np.inf
+        expected = np.argsort(distance, kind="stable")[:5]
+        found = client.post("/api/search", json=asked(shown, metric="euclidean", also=also)).json()
+        assert [hit["index"] for hit in found["hits"]] == expected.tolist()
+        np.testing.assert_allclose([hit["distance"] for hit in found["hits"]], distance[expected], rtol=1e-5)
+        cosines = features[expected] @ place / np.linalg.norm(place)
+        np.testing.assert_allclose([hit["similarity"] for hit in found["hits"]], cosines, atol=1e-5)
+    assert found["metric"] == "euclidean"
+
+
+def test_a_photo_by_euclidean_distance_is_compared_as_the_encoder_gives_it(client: TestClient, shown: Shown) -> None:
+    # The bank of the test says other lengths than the encoder gives, so the distance is that of the two.
+    params = {"encoder_id": shown.encoder, "dataset_id": shown.dataset, "k": 3, "metric": "euclidean"}
+    found = client.post("/api/search/upload", params=params, content=as_png(11)).json()
+    cosine = client.post("/api/search/upload", params={**params, "metric": "cosine"}, content=as_png(11)).json()
+    own = next(hit for hit in cosine["hits"] if hit["index"] == 11)
+    assert own["similarity"] == pytest.approx(1.0, abs=1e-5)
+    assert found["hits"] == sorted(found["hits"], key=lambda hit: hit["distance"])
+
+
+def test_embeddings_without_lengths_know_no_distance(client: TestClient, app: FastAPI, shown: Shown) -> None:
+    bank = lab.bank_path(app, shown.encoder, shown.dataset)
+    lengths = norms_beside(bank)
+    kept = lengths.read_bytes()
+    lengths.unlink()
+    lab.lab(app).banks.forget(bank)
+    try:
+        answer = client.post("/api/search", json=asked(shown, metric="euclidean"))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "no_lengths")
+        assert client.post("/api/search", json=asked(shown)).status_code == 200
+    finally:
+        lengths.write_bytes(kept)
+        lab.lab(app).banks.forget(bank)
+
+
+@pytest.fixture(scope="module")
+def doubled(app: FastAPI, shown: Shown) -> Shown:
+    """A set in which images 20 to 25 have the pixels of image 7, and 30 and 31 those of image 9, with its bank."""
+    images = lab.images(seed=3)
+    images.images[20:26] = images.images[7]
+    images.images[30:32] = images.images[9]
+    dataset_id = lab.add_images(app, images, "Doubled")
+    features = lab.pixel_features(app, f"encoders/{shown.encoder}.safetensors", images)
+    np.save(lab.lab(app).folder / "doubled.npy", features)
+    about = {"encoder_id": shown.encoder, "dataset_id": dataset_id, "job_id": shown.job}
+    with lab.lab(app).catalogue.writing() as session:
+        session.add(BankRow(**about, key="doubled.npy", feature_dim=features.shape[1], created_at=0.0))
+    return replace(shown, dataset=dataset_id)
+
+
+def test_exact_duplicates_of_the_query_and_among_hits_are_left_out(client: TestClient, doubled: Shown) -> None:
+    with_all = client.post("/api/search", json=asked(doubled, k=40)).json()["hits"]
+    assert {hit["index"] for hit in with_all[:6]} == set(range(20, 26))
+    without = client.post("/api/search", json=asked(doubled, k=38, exclude_duplicates=True)).json()
+    expected = [hit for hit in with_all if hit["index"] not in {*range(20, 26), 30, 31}]
+    assert without["hits"][: len(expected)] == expected[:38]
+    # All others of different pixels: 48 less the query, its six doubles and the two of image 9.
+    assert len(client.post("/api/search", json=asked(doubled, k=47, exclude_duplicates=True)).json()["hits"]) == 39
+    # Of images of one kind, the first that may be found is.
+    params = {**asked(doubled, k=5, split="test", exclude_duplicates=True), "image_index": 9}
+    hit = client.post("/api/search", json=params).json()["hits"]
+    assert len({hit["index"] for hit in hit}) == 5
+    assert not {31, 30} & {each["index"] for each in hit}
+
+
+def test_an_uploaded_image_does_not_find_its_own_pixels_if_duplicates_are_left_out(
+    client: TestClient, shown: Shown
+) -> None:
+    params = {"encoder_id": shown.encoder, "dataset_id": shown.dataset, "k": 3}
+    everything, without = (
+        client.post("/api/search/upload", params={**params, "exclude_duplicates": left_out}, content=as_png(11)).json()
+        for left_out in (False, True)
+    )
+    assert without["hits"][:2] == everything["hits"][1:]
+    assert (len(without["hits"]), 11 in {hit["index"] for hit in without["hits"]}) == (3, False)
+
+
+def by_graph(client: TestClient, shown: Shown, **more: object) -> tuple[dict[str, Any], list[str]]:
+    """The first answer that the graph gave, and what was told before it."""
+    notes: list[str] = []
+
+    def answered() -> dict[str, Any] | None:
+        found: dict[str, Any] = client.post("/api/search", json=asked(shown, engine="hnsw", **more)).json()
+        if found["engine"]["name"] == "hnsw":
+            return found
+        assert len(found["hits"]) == 5
+        notes.append(found["engine"]["note"])
+        return None
+
+    found = until(answered, "a graph")
+    return found, notes
+
+
+@pytest.mark.slow
+def test_a_graph_is_built_while_the_exact_engine_answers_and_again_where_its_file_was_damaged(
+    client: TestClient, app: FastAPI, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simclr.approximate.FEWEST", 0)
+    exact = client.post("/api/search", json=asked(shown)).json()
+    found, notes = by_graph(client, shown)
+    assert "being built; all images were read." in " ".join(notes)
+    # Of 48 images a graph misses none.
+    assert found["engine"] == {"name": "hnsw", "recall": {"value": 1.0, "at": 10, "queries": lab.N}, "note": ""}
+    assert found["hits"] == exact["hits"]
+    few = client.post("/api/search", json=asked(shown, engine="hnsw", label=1, k=1)).json()
+    assert few["engine"]["name"] == "hnsw"
+    monkeypatch.setattr("simclr.approximate.FEWEST", 30)
+    few = client.post("/api/search", json=asked(shown, engine="hnsw", label=1, k=1)).json()
+    assert (few["engine"]["name"], few["engine"]["recall"]) == ("exact", None)
+    assert few["engine"]["note"].startswith("only ")
+    graph = graph_beside(lab.bank_path(app, shown.encoder, shown.dataset), "cosine")
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[:-10])
+    # As another process would find it.
+    lab.lab(app).engines.stop()
+    lab.lab(app).engines = SearchEngines(lab.lab(app).settings, lab.lab(app).catalogue)
+    found, notes = by_graph(client, shown)
+    assert "features.cosine.hnsw is cut off or damaged" in " ".join(notes).lower()
+    assert found["hits"] == exact["hits"]
+    assert len(graph.read_bytes().partition(b"\n")[2]) == len(whole.partition(b"\n")[2])
+
+
+def test_without_postgresql_there_is_no_pgvector_and_the_answer_says_so(client: TestClient, shown: Shown) -> None:
+    found = client.post("/api/search", json=asked(shown, engine="pgvector")).json()
+    assert (found["engine"]["name"], len(found["hits"])) == ("exact", 5)
+    assert "not in PostgreSQL" in found["engine"]["note"]
+
+
+def test_large_sets_are_left_to_a_graph_unless_the_deployment_chooses(app: FastAPI) -> None:
+    exact = Index(np.eye(3, dtype=np.float32))
+    for chosen, up_to, is_exact in (("auto", 3, True), ("auto", 2, False), ("exact", 2, True), ("hnsw", 3, False)):
+        settings = Settings(search_engine=chosen, search_exact_up_to=up_to)
+        engines = SearchEngines(settings, lab.lab(app).catalogue)
+        assert (engines.choose("auto", Path("nowhere.npy"), "", exact).note == "") is is_exact
+        engines.stop()
 
 
 def test_several_images_are_a_query_by_their_mean_and_away_from_others(
@@ -112,6 +280,9 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(client: Tes
         ({"unlike": [1] * 21}, 422, "invalid"),
         ({"label": 99}, 422, "unknown_class"),
         ({"split": "everything"}, 422, "invalid"),
+        ({"metric": "manhattan"}, 422, "invalid"),
+        ({"engine": "annoy"}, 422, "invalid"),
+        ({"metric": "euclidean", "unlike": [3]}, 422, "no_query"),
         ({"split": "test", "k": 40}, 422, "k_too_large"),
     ],
 )
@@ -138,4 +309,4 @@ def test_an_empty_or_giant_upload_is_refused(client: TestClient, shown: Shown) -
 
 
 def test_a_bank_is_named_at_its_encoder(client: TestClient, shown: Shown) -> None:
-    assert client.get(f"/api/encoders/{shown.encoder}").json()["embedded_dataset_ids"] == [shown.dataset]
+    assert shown.dataset in client.get(f"/api/encoders/{shown.encoder}").json()["embedded_dataset_ids"]

@@ -1,0 +1,127 @@
+"""What a search answers: hits with labels, how many share the query's class, and which engine found them."""
+
+from collections.abc import Collection
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from backend.api.rows import label_of
+from backend.search_engines import EngineName
+from simclr.approximate import Approximate
+from simclr.datasets import Dataset, Split
+from simclr.datasets.store import SPLITS
+from simclr.index import Engine, Found, Index, Mask, Metric, Rows, average_precision, precision_at_k
+
+Indices = NDArray[np.int64]
+
+
+class QueryOut(BaseModel):
+    """The image that was asked for; all null for an uploaded one."""
+
+    index: int | None
+    label: int | None
+    class_name: str | None
+
+
+class HitOut(BaseModel):
+    """A neighbour: ``similarity`` is the cosine of the angle between the features, in [-1, 1].
+
+    ``distance`` is that of the features as the encoder gives them; null unless the metric is euclidean.
+    """
+
+    index: int
+    similarity: float
+    distance: float | None
+    label: int | None
+    class_name: str | None
+    split: Split
+
+
+class RecallOut(BaseModel):
+    """Which share of the ``at`` nearest an engine finds: a mean over ``queries`` images, measured when it was built."""
+
+    value: float
+    at: int
+    queries: int
+
+
+class EngineOut(BaseModel):
+    """Who answered. ``recall`` is null of the exact engine, which misses nothing; ``note`` says why it is not who was asked."""
+
+    name: EngineName
+    recall: RecallOut | None
+    note: str
+
+
+class SearchOut(BaseModel):
+    """``precision_at_k``: the share of labelled hits of the query's class.
+
+    ``average_precision``: the mean, over them, of the precision where each stands; those of the class that were not found count
+    0, as many as there is room for among the hits. Both are null without labels, or if one class was asked for. There may be
+    fewer than ``k`` hits where duplicates are left out.
+    """
+
+    k: int
+    metric: Metric
+    engine: EngineOut
+    query: QueryOut
+    hits: list[HitOut]
+    precision_at_k: float | None
+    average_precision: float | None
+
+
+def hits(dataset: Dataset, exact: Index, query: Rows, found: Found) -> list[HitOut]:
+    """What was found, with labels and splits; ``exact`` has the metric by which it was."""
+    is_cosine = exact.metric == "cosine"
+    similarities = found.scores if is_cosine else exact.cosines(query, found.indices)
+    listed = []
+    for index, similarity, score in zip(
+        found.indices.tolist(), similarities.tolist(), found.scores.tolist(), strict=True
+    ):
+        label, class_name = label_of(dataset, index)
+        listed.append(
+            HitOut(
+                index=index,
+                similarity=similarity,
+                distance=None if is_cosine else score,
+                label=label,
+                class_name=class_name,
+                split=SPLITS[dataset.splits[index]],
+            )
+        )
+    return listed
+
+
+def engine_out(engine: Engine, found: Found, note: str) -> EngineOut:
+    """Who found it; ``note`` is of the choice of the engine, which may itself have left the question to the exact one."""
+    recall = None
+    if isinstance(engine, Approximate) and found.engine == engine.name:
+        measured = engine.recall
+        recall = RecallOut(value=measured.value, at=measured.at, queries=measured.queries)
+    return EngineOut(name=cast(EngineName, found.engine), recall=recall, note=note or found.note)
+
+
+def precisions(
+    dataset: Dataset, label: int, found: Found, among: Mask | None, left_out: Collection[int], kinds: Indices | None
+) -> tuple[float | None, float | None]:
+    """Precision and average precision of the hits for a query of class ``label``.
+
+    Args:
+        dataset: The set.
+        label: -1 where the query has none.
+        found: The hits.
+        among: Which images could be found, if not all.
+        left_out: Images of the query, which could not.
+        kinds: Where duplicates were left out, the first image of each one's pixels.
+    """
+    relevant = dataset.labels == label
+    if among is not None:
+        relevant &= among
+    relevant[list(left_out)] = False
+    rows = np.flatnonzero(relevant)
+    if kinds is not None:
+        rows = np.setdiff1d(kinds[rows], kinds[list(left_out)])
+    labels = dataset.labels[found.indices]
+    return precision_at_k(label, labels), average_precision(label, labels, len(rows))

@@ -1,0 +1,116 @@
+"""What proposes neighbours of large banks: opened, or made where it is missing or damaged, by one thread; no request waits."""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.catalogue.vectors import NoVectors
+from simclr.approximate import Proposer
+from simclr.children import ChildFailed
+from simclr.events import ShouldStop, Stopped
+from simclr.hnsw import Damaged
+
+log = logging.getLogger(__name__)
+
+# Each may hold half a gigabyte.
+OPEN = 4
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a proposer comes from.
+
+    Attributes:
+        open: Gives it; raises FileNotFoundError where none was made yet, and Damaged where it cannot be used.
+        make: Makes it, in minutes.
+        what: As people read it, such as "the HNSW graph".
+    """
+
+    key: Hashable
+    open: Callable[[], Proposer]
+    make: Callable[[ShouldStop], None]
+    what: str
+
+
+class Proposers:
+    """Those that were used last; all methods may be called by any thread."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Hashable, Proposer] = OrderedDict()
+        # In the order of asking, each with what is to be told meanwhile; the first is at work.
+        self._waiting: OrderedDict[Hashable, tuple[Source, str]] = OrderedDict()
+        self._failed: dict[Hashable, str] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def ask(self, source: Source) -> tuple[Proposer | None, str]:
+        """The proposer, or why it is not there yet; then it is on its way. A failure is told, and tried again, once an ask."""
+        with self._changed:
+            if source.key in self._open:
+                self._open.move_to_end(source.key)
+                return self._open[source.key], ""
+            if source.key in self._failed:
+                return None, self._failed.pop(source.key)
+            if source.key not in self._waiting:
+                self._waiting[source.key] = source, f"{source.what} is being opened"
+                self._changed.notify_all()
+            if self._thread is None and not self._stopping:
+                self._thread = threading.Thread(target=self._work, name="proposers", daemon=True)
+                self._thread.start()
+            return None, self._waiting[source.key][1]
+
+    def stop(self) -> None:
+        """Let go of what is being made."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            # A database's statement is not waited for: it ends with its connection.
+            thread.join(timeout=2.0)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or bool(self._waiting))
+                if self._stopping:
+                    return
+                source = next(iter(self._waiting.values()))[0]
+            made, reason = self._get(source)
+            with self._changed:
+                if made is not None:
+                    self._open[source.key] = made
+                    if len(self._open) > OPEN:
+                        self._open.popitem(last=False)
+                elif reason:
+                    self._failed[source.key] = reason
+                del self._waiting[source.key]
+
+    def _get(self, source: Source) -> tuple[Proposer | None, str]:
+        """The proposer, or why there is none."""
+        try:
+            try:
+                return source.open(), ""
+            except FileNotFoundError:
+                self._tell(source, f"{source.what} is being built")
+            except Damaged as damage:
+                log.warning("%s is built again: %s", source.what, damage)
+                self._tell(source, f"{damage}: {source.what} is being built again")
+            source.make(lambda: self._stopping)
+            return source.open(), ""
+        except Stopped:
+            return None, ""
+        except NoVectors as reason:
+            return None, str(reason)
+        except (ChildFailed, SQLAlchemyError, OSError, ValueError) as failure:
+            log.warning("%s was not built: %s", source.what, failure)
+            return None, f"{source.what} could not be built, {str(failure).partition(':')[0]}"
+
+    def _tell(self, source: Source, state: str) -> None:
+        with self._changed:
+            self._waiting[source.key] = source, state

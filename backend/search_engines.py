@@ -1,0 +1,79 @@
+"""Which engine answers a search: the exact one for what is read quickly, a graph or the database above, or the one asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from backend.catalogue import vectors
+from backend.catalogue.engine import Catalogue
+from backend.proposers import Proposers, Source
+from backend.settings import Settings
+from simclr.approximate import Approximate
+from simclr.hnsw import graph_beside, read
+from simclr.hnsw_builder import build_in_child
+from simclr.index import Engine, Index, open_index
+
+EngineName = Literal["exact", "hnsw", "pgvector"]
+Asked = Literal["auto", "exact", "hnsw", "pgvector"]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An engine for one bank and metric; ``note`` says why it is not the one that was asked for, empty where it is."""
+
+    engine: Engine
+    note: str = ""
+
+
+class SearchEngines:
+    """Chooses engines, and sees to it that what they need is made."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        self._settings, self._catalogue = settings, catalogue
+        self._proposers = Proposers()
+
+    def choose(self, asked: Asked, bank: Path, bank_id: str, exact: Index) -> Chosen:
+        """The engine for a bank by the metric of ``exact``; while what it needs is being made, the exact one."""
+        name = self._named(asked, len(exact))
+        if name == "exact":
+            return Chosen(exact)
+        if name == "pgvector" and not vectors.is_possible(self._catalogue):
+            return Chosen(exact, "The catalogue is not in PostgreSQL, so there is no pgvector: all images were read.")
+        source = self._graph(bank, exact) if name == "hnsw" else self._table(bank, bank_id, exact)
+        proposer, reason = self._proposers.ask(source)
+        if proposer is None:
+            return Chosen(exact, f"{reason[:1].upper()}{reason[1:]}; all images were read.")
+        return Chosen(Approximate(exact, proposer))
+
+    def open_index(self, bank: Path) -> Index:
+        """The exact engine over a bank, in memory where that one will answer its searches, else left on disk."""
+        exact = open_index(bank)
+        return exact.in_columns() if self._named("auto", len(exact)) == "exact" else exact
+
+    def stop(self) -> None:
+        self._proposers.stop()
+
+    def _named(self, asked: Asked, n: int) -> EngineName:
+        wanted = self._settings.search_engine if asked == "auto" else asked
+        if wanted != "auto":
+            return wanted
+        if n <= self._settings.search_exact_up_to:
+            return "exact"
+        return "pgvector" if vectors.is_possible(self._catalogue) else "hnsw"
+
+    def _graph(self, bank: Path, exact: Index) -> Source:
+        return Source(
+            key=("hnsw", bank, exact.metric),
+            open=lambda: read(graph_beside(bank, exact.metric), exact),
+            make=lambda should_stop: build_in_child(bank, exact.metric, should_stop),
+            what="the HNSW graph of these embeddings",
+        )
+
+    def _table(self, bank: Path, bank_id: str, exact: Index) -> Source:
+        table = vectors.VectorTable(self._catalogue, vectors.table_name(bank_id, bank.stem, exact.metric))
+        return Source(
+            key=("pgvector", table.name_in_database),
+            open=lambda: table.open(exact),
+            make=lambda _should_stop: table.make(exact),
+            what="the table of these embeddings in PostgreSQL",
+        )
