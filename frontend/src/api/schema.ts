@@ -217,7 +217,7 @@ export interface paths {
         put?: never;
         /**
          * Add Builtin
-         * @description Make a built-in data set.
+         * @description Queue the making of a built-in set; where it is here already, or being made, the answer is the job that did so.
          */
         post: operations["add_builtin"];
         delete?: never;
@@ -897,7 +897,7 @@ export interface paths {
         put?: never;
         /**
          * Pause Job
-         * @description Let a job stop at its next step and keep what it has computed; 409 when it has ended, is being cancelled, or imports.
+         * @description Let a job stop at its next step and keep what it has computed; 409 when it cannot be paused.
          */
         post: operations["pause_job"];
         delete?: never;
@@ -938,6 +938,131 @@ export interface paths {
          * @description Whether a pretraining learns, by stated rules over what was measured on the way; also while it runs.
          */
         get: operations["read_verdict"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/map-colours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Colours
+         * @description All that points of this set can be coloured by; answers are those of the newest result of the encoder on the set.
+         */
+        get: operations["list_colours"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/map-colours/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Colours
+         * @description One number an image, little-endian: int32 places in the ``values`` of a class or kind, -1 for none; float32 of a measure,
+         *     NaN for none.
+         */
+        get: operations["read_colours"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/maps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Maps
+         * @description All maps of a data set, newest first.
+         */
+        get: operations["list_maps"];
+        put?: never;
+        /**
+         * Make Map
+         * @description The map: one that is there, a PCA drawn at once, or of a UMAP the job that makes it.
+         */
+        post: operations["make_map"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/maps/{map_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Map
+         * @description One map.
+         */
+        get: operations["read_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/maps/{map_id}/neighbours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find Neighbours
+         * @description Who is near an image in the space that is mapped: the map lies a little.
+         */
+        get: operations["find_neighbours"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/maps/{map_id}/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Points
+         * @description The points of the map number ``frame``, float32 little-endian, x and y of one image after the other.
+         */
+        get: operations["read_points"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1474,13 +1599,33 @@ export interface components {
             /** N */
             n: number;
         };
-        /** BuiltinIn */
+        /**
+         * BuiltinIn
+         * @description A built-in set; of ``factors`` so many images as ``count`` says, 10,000 by default, from any ``seed``.
+         */
         BuiltinIn: {
+            /** Count */
+            count?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
             /**
              * Source
              * @enum {string}
              */
             source: "digits" | "patterns" | "factors";
+            /**
+             * Submitter
+             * @default
+             */
+            submitter: string;
         };
         /**
          * CellOut
@@ -1618,6 +1763,34 @@ export interface components {
             recall: number | null;
         };
         /**
+         * ColourOut
+         * @description A choice of colours: ``values`` names those of a class or kind, of a measure it is empty; ``unit`` is in words.
+         *
+         *     Of a result's answers ``result`` names whose, as there may be several.
+         */
+        ColourOut: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "class" | "kind" | "measure";
+            /** Name */
+            name: string;
+            /** Result */
+            result: string | null;
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string;
+            /** Values */
+            values: string[];
+        };
+        /** ColoursOut */
+        ColoursOut: {
+            /** Items */
+            items: components["schemas"]["ColourOut"][];
+        };
+        /**
          * ComparisonOut
          * @description Two results on the same ``n`` images of a split: how many only one got right, and McNemar's exact ``p``.
          */
@@ -1654,6 +1827,10 @@ export interface components {
             };
             /** Embed */
             embed: {
+                [key: string]: unknown;
+            };
+            /** Map */
+            map: {
                 [key: string]: unknown;
             };
             /** Parts */
@@ -1894,12 +2071,20 @@ export interface components {
              * @default 512
              */
             batch_size: number;
+            /**
+             * Precision
+             * @description Numbers in which features are computed: 'auto' takes bf16 where the hardware multiplies it, which is faster, and rounds to three digits.
+             * @default auto
+             * @enum {string}
+             */
+            precision: "auto" | "fp32" | "bf16";
         };
         /** EmbedJobIn */
         EmbedJobIn: {
             /**
              * @default {
-             *       "batch_size": 512
+             *       "batch_size": 512,
+             *       "precision": "auto"
              *     }
              */
             config: components["schemas"]["EmbedConfig"];
@@ -1930,6 +2115,12 @@ export interface components {
         /**
          * EmbedResult
          * @description Outcome of embedding a data set.
+         *
+         *     Attributes:
+         *         feature_dim, projection_dim: Dimensions of h and z; there is no z where the encoder has no projection head.
+         *         precision: In which features were computed.
+         *         kept: Images of which features had been kept, so that they were not encoded again.
+         *         images_per_s: Of those that were encoded; of all where none was.
          */
         EmbedResult: {
             /** Feature Dim */
@@ -1937,12 +2128,25 @@ export interface components {
             /** Images Per S */
             images_per_s: number;
             /**
+             * Kept
+             * @default 0
+             */
+            kept: number;
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "embed";
             /** N */
             n: number;
+            /**
+             * Precision
+             * @default fp32
+             * @enum {string}
+             */
+            precision: "fp32" | "bf16";
+            /** Projection Dim */
+            projection_dim: number | null;
             /** Seconds */
             seconds: number;
         };
@@ -1974,7 +2178,8 @@ export interface components {
         };
         /**
          * EncoderOut
-         * @description ``architecture`` is null for pixels; ``embedded_dataset_ids`` names the data sets that can be searched with it.
+         * @description ``architecture`` is null for pixels; ``embedded_dataset_ids`` names the data sets that can be searched with it,
+         *     ``projected_dataset_ids`` those also by z.
          *
          *     ``job_id`` is the pretraining whose end it is, ``run_id`` one of which it is an earlier state; ``step`` and ``epoch`` say
          *     after how much training. It ``has_projection`` where z can be had of it. Encoders that a pretraining kept of its epochs are
@@ -2011,6 +2216,8 @@ export interface components {
              * @enum {string}
              */
             origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
+            /** Projected Dataset Ids */
+            projected_dataset_ids: string[];
             /** Run Id */
             run_id: string | null;
             /** Step */
@@ -2045,6 +2252,20 @@ export interface components {
         EncodersOut: {
             /** Items */
             items: components["schemas"]["EncoderOut"][];
+        };
+        /**
+         * EngineOut
+         * @description Who answered. ``recall`` is null of the exact engine, which misses nothing; ``note`` says why it is not who was asked.
+         */
+        EngineOut: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "exact" | "hnsw" | "pgvector";
+            /** Note */
+            note: string;
+            recall: components["schemas"]["RecallOut"] | null;
         };
         /**
          * EpochScore
@@ -2520,11 +2741,15 @@ export interface components {
         };
         /**
          * HitOut
-         * @description A neighbour; ``similarity`` is the cosine of the angle between the features, in [-1, 1].
+         * @description A neighbour: ``similarity`` is the cosine of the angle between the features, in [-1, 1].
+         *
+         *     ``distance`` is that of the features as the encoder gives them; null unless the metric is euclidean.
          */
         HitOut: {
             /** Class Name */
             class_name: string | null;
+            /** Distance */
+            distance: number | null;
             /** Index */
             index: number;
             /** Label */
@@ -2782,7 +3007,7 @@ export interface components {
             produced_encoder_id: string | null;
             progress: components["schemas"]["Progress"] | null;
             /** Result */
-            result: (components["schemas"]["PretrainResult"] | components["schemas"]["TransferResult"] | components["schemas"]["EmbedResult"] | components["schemas"]["ImportResult"]) | null;
+            result: (components["schemas"]["PretrainResult"] | components["schemas"]["TransferResult"] | components["schemas"]["EmbedResult"] | components["schemas"]["ImportResult"] | components["schemas"]["MapResult"]) | null;
             /** Saved Step */
             saved_step: number | null;
             /** Spent S */
@@ -2804,7 +3029,7 @@ export interface components {
          * Kind
          * @enum {string}
          */
-        Kind: "pretrain" | "transfer" | "embed" | "import";
+        Kind: "pretrain" | "transfer" | "embed" | "map" | "import";
         /**
          * KnnConfig
          * @description Vote of the nearest training images: nothing is trained, so it shows the space as it is.
@@ -3059,6 +3284,169 @@ export interface components {
             name: string;
         };
         /**
+         * MapConfig
+         * @description A map of a data set's embeddings in two dimensions, or of several encoders' embeddings, each laid over the one before.
+         */
+        MapConfig: {
+            /**
+             * Epochs
+             * @description UMAP: rounds in which points move; by default 500, and 200 of more than 10,000 images.
+             */
+            epochs?: number | null;
+            /**
+             * Features
+             * @description Features h, which later work uses, or projections z, in which views are compared.
+             * @default h
+             * @enum {string}
+             */
+            features: "h" | "z";
+            /**
+             * Method
+             * @description UMAP keeps neighbours together and lets distances between groups go; PCA is a plain projection, drawn at once.
+             * @default umap
+             * @enum {string}
+             */
+            method: "umap" | "pca";
+            /**
+             * Min Dist
+             * @description UMAP: how near points may come; small packs groups tightly.
+             * @default 0.1
+             */
+            min_dist: number;
+            /**
+             * Neighbours
+             * @description UMAP: neighbours that a point is held to; few show detail, many the broad shape.
+             * @default 15
+             */
+            neighbours: number;
+            /**
+             * Pull
+             * @description UMAP of several encoders: share of the way back to its last place that a point goes in the first round; 0 lets go.
+             * @default 0.05
+             */
+            pull: number;
+            /**
+             * Seed
+             * @description Same seed, same map.
+             * @default 0
+             */
+            seed: number;
+        };
+        /**
+         * MapFigures
+         * @description How much a map lies, as ``sampled`` points' ``k`` nearest others tell; None where the set is too small to tell.
+         *
+         *     Attributes:
+         *         trustworthiness: In [0, 1]; 1 where nobody is near in the map who is not near in the space.
+         *         overlap: Share of the nearest in the space who are among the nearest in the map; a random map has ``by_chance``.
+         *         explained: Of a PCA: the share of the space's variance along each of its two axes.
+         */
+        MapFigures: {
+            /** By Chance */
+            by_chance: number | null;
+            /** Explained */
+            explained: number[] | null;
+            /** K */
+            k: number | null;
+            /** Overlap */
+            overlap: number | null;
+            /** Sampled */
+            sampled: number | null;
+            /** Trustworthiness */
+            trustworthiness: number | null;
+        };
+        /**
+         * MapIn
+         * @description Of several encoders each map begins where the one before lies, and is held to it.
+         */
+        MapIn: {
+            /**
+             * @default {
+             *       "features": "h",
+             *       "method": "umap",
+             *       "min_dist": 0.1,
+             *       "neighbours": 15,
+             *       "pull": 0.05,
+             *       "seed": 0
+             *     }
+             */
+            config: components["schemas"]["MapConfig"];
+            /**
+             * Dataset Id
+             * @description Id of a row: 26 digits and small letters.
+             */
+            dataset_id: string;
+            /** Encoder Ids */
+            encoder_ids: string[];
+            /**
+             * Tab
+             * @description Who asks: tabs take turns.
+             * @default
+             */
+            tab: string;
+        };
+        /**
+         * MapOut
+         * @description A map for each of ``encoder_ids``, with the figures that say how much it lies; ``n`` points each.
+         */
+        MapOut: {
+            config: components["schemas"]["MapConfig"];
+            /** Created At */
+            created_at: number;
+            /** Dataset Id */
+            dataset_id: string;
+            /** Encoder Ids */
+            encoder_ids: string[];
+            /** Id */
+            id: string;
+            /** Maps */
+            maps: components["schemas"]["MapFigures"][];
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "umap" | "pca";
+            /** N */
+            n: number;
+        };
+        /**
+         * MapResult
+         * @description Outcome of mapping the embeddings of ``n`` images: a map for each encoder, in the order that was asked for.
+         */
+        MapResult: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "map";
+            /** Maps */
+            maps: components["schemas"]["MapFigures"][];
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "umap" | "pca";
+            /** N */
+            n: number;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * MapStandingOut
+         * @description The map where it is there, else the job that makes it. It was ``remade`` where the file of an earlier one was damaged.
+         */
+        MapStandingOut: {
+            job: components["schemas"]["JobOut"] | null;
+            map: components["schemas"]["MapOut"] | null;
+            /** Remade */
+            remade: boolean;
+        };
+        /** MapsOut */
+        MapsOut: {
+            /** Items */
+            items: components["schemas"]["MapOut"][];
+        };
+        /**
          * MeanOut
          * @description A mean over queries with its 95 % interval.
          */
@@ -3095,6 +3483,18 @@ export interface components {
             items: components["schemas"]["MistakeOut"][];
             /** Total */
             total: number;
+        };
+        /**
+         * NeighboursOut
+         * @description The nearest images of one in the space itself, and how many of them are among as many nearest in the map.
+         */
+        NeighboursOut: {
+            /** In Map */
+            in_map: number;
+            /** Index */
+            index: number;
+            /** Neighbours */
+            neighbours: number[];
         };
         /**
          * OptimConfig
@@ -3737,6 +4137,18 @@ export interface components {
             running: number;
         };
         /**
+         * RecallOut
+         * @description Which share of the ``at`` nearest an engine finds: a mean over ``queries`` images, measured when it was built.
+         */
+        RecallOut: {
+            /** At */
+            at: number;
+            /** Queries */
+            queries: number;
+            /** Value */
+            value: number;
+        };
+        /**
          * ReportInTheMaking
          * @description ``before`` is the number of reports that are made before this one.
          */
@@ -4069,6 +4481,17 @@ export interface components {
              * @description Id of a row: 26 digits and small letters.
              */
             encoder_id: string;
+            /**
+             * Engine
+             * @default auto
+             * @enum {string}
+             */
+            engine: "auto" | "exact" | "hnsw" | "pgvector";
+            /**
+             * Exclude Duplicates
+             * @default false
+             */
+            exclude_duplicates: boolean;
             /** Image Index */
             image_index: number;
             /**
@@ -4078,6 +4501,12 @@ export interface components {
             k: number;
             /** Label */
             label?: number | null;
+            /**
+             * Metric
+             * @default cosine
+             * @enum {string}
+             */
+            metric: "cosine" | "euclidean";
             /** Split */
             split?: ("train" | "val" | "test") | null;
             /**
@@ -4088,13 +4517,25 @@ export interface components {
         };
         /**
          * SearchOut
-         * @description ``precision_at_k``: the share of labelled hits of the query's class; null without labels, or if one class was asked for.
+         * @description ``precision_at_k``: the share of labelled hits of the query's class.
+         *
+         *     ``average_precision``: the mean, over them, of the precision where each stands; those of the class that were not found count
+         *     0, as many as there is room for among the hits. Both are null without labels, or if one class was asked for. There may be
+         *     fewer than ``k`` hits where duplicates are left out.
          */
         SearchOut: {
+            /** Average Precision */
+            average_precision: number | null;
+            engine: components["schemas"]["EngineOut"];
             /** Hits */
             hits: components["schemas"]["HitOut"][];
             /** K */
             k: number;
+            /**
+             * Metric
+             * @enum {string}
+             */
+            metric: "cosine" | "euclidean";
             /** Precision At K */
             precision_at_k: number | null;
             query: components["schemas"]["QueryOut"];
@@ -4538,6 +4979,8 @@ export interface components {
              * @enum {string}
              */
             origin: "pretrained" | "untrained" | "imagenet" | "imported" | "pixels";
+            /** Projected Dataset Ids */
+            projected_dataset_ids: string[];
             /** Run Id */
             run_id: string | null;
             /** Step */
@@ -5145,7 +5588,9 @@ export interface operations {
     add_builtin: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5155,22 +5600,22 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The same images are here already: the existing data set. */
+            /** @description This key was used: its job. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetOut"];
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             /** @description Successful Response */
-            201: {
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetOut"];
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             /** @description Client Error */
@@ -6454,6 +6899,8 @@ export interface operations {
             query?: {
                 state?: components["schemas"]["State"] | null;
                 kind?: components["schemas"]["Kind"] | null;
+                before?: string | null;
+                named?: string | null;
                 limit?: number;
             };
             header?: never;
@@ -6867,8 +7314,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                before?: string | null;
-                named?: string | null;
                     "application/json": components["schemas"]["JobOut"];
                 };
             };
@@ -6911,6 +7356,317 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Verdict"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_colours: {
+        parameters: {
+            query: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+                /** @description Id of a row: 26 digits and small letters. */
+                encoder_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ColoursOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_colours: {
+        parameters: {
+            query: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+                /** @description Id of a row: 26 digits and small letters. */
+                encoder_id: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_maps: {
+        parameters: {
+            query: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapsOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    make_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MapIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapStandingOut"];
+                };
+            };
+            /** @description A job makes the map. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapStandingOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    find_neighbours: {
+        parameters: {
+            query: {
+                index: number;
+                k?: number;
+                frame?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NeighboursOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    read_points: {
+        parameters: {
+            query?: {
+                frame?: number;
+            };
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                /** @description Id of a row: 26 digits and small letters. */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
                 };
             };
             /** @description Client Error */
@@ -7324,6 +8080,9 @@ export interface operations {
                 k?: number;
                 split?: ("train" | "val" | "test") | null;
                 label?: number | null;
+                metric?: "cosine" | "euclidean";
+                engine?: "auto" | "exact" | "hnsw" | "pgvector";
+                exclude_duplicates?: boolean;
             };
             header?: never;
             path?: never;
