@@ -9,7 +9,14 @@ import schemas from '../fixtures/configs.json';
 import { FakeLab } from '../fixtures/lab';
 
 const set = { id: 'd1', name: 'Patterns', n: 11000 } as unknown as DatasetOut;
-const named = (id: string) => ({ id, name: id, origin: 'pretrained', dataset_id: 'd1', feature_dim: 64 });
+const named = (id: string) => ({
+  id,
+  name: id,
+  origin: 'pretrained',
+  dataset_id: 'd1',
+  feature_dim: 64,
+  job_id: null,
+});
 const PLAN: GridPlan = {
   cells: 8,
   computed: 2,
@@ -65,6 +72,29 @@ describe('the form of transfers', () => {
     await waitFor(() => expect(location.path).toBe('/grids/01g'));
     expect(lab.sent('POST /api/grids')).toMatchObject([
       { strategies: [{ strategy: 'fine_tune', epochs: 8 }], depths: [2, 0], fractions: [0.1], shots: [10] },
+    ]);
+  });
+
+  it('offers the weights of ImageNet that are on the server, says where the others belong, and ticks what is added', async () => {
+    const file = (architecture: string, is_here: boolean) => ({
+      architecture,
+      path: `/cache/${architecture}`,
+      is_here,
+    });
+    lab.answers['GET /api/encoders/imagenet'] = { files: [file('resnet18', true), file('resnet50', false)] };
+    lab.answers['POST /api/encoders'] = named('01i');
+    open('/transfer?dataset=d1&encoders=01e&strategies=knn');
+    const more = screen.getByText('Other encoders: checkpoints, files, ImageNet').closest('details');
+    if (more) more.open = true;
+    more?.dispatchEvent(new Event('toggle'));
+    const add = await screen.findByRole('button', { name: 'Add resnet18' });
+    expect(screen.getByText('/cache/resnet50')).toBeTruthy();
+    expect(screen.queryByRole('button', { name: 'Add resnet50' })).toBeNull();
+    lab.answers['GET /api/encoders'] = { items: [named('01e'), named('01f'), named('01i')] };
+    await fireEvent.click(add);
+    await waitFor(() => expect(location.search).toContain('encoders=01e,01i'));
+    expect(lab.sent('POST /api/encoders')).toMatchObject([
+      { origin: 'imagenet', architecture: 'resnet18', dataset_id: 'd1' },
     ]);
   });
 

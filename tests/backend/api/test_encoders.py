@@ -1,22 +1,31 @@
 """Baselines are made once and are what they say."""
 
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from fastapi import FastAPI
 from httpx2 import Response
 from starlette.testclient import TestClient
+from torch import nn
+from torchvision.models import resnet18
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from backend.deps import Lab
+from backend.errors import ApiError
 from backend.jobs import store
 from backend.jobs.invariants import violations
 from backend.jobs.outcomes import Artefact, Succeeded
+from backend.vision import adoption
+from backend.vision.parent import Answer
+from simclr import weights
 from simclr.config import EncoderConfig, PretrainConfig
 from simclr.encoder_file import image_facts, read_encoder_file
-from simclr.encoders import load_encoder, seeded, untrained_encoder
+from simclr.encoders import load_encoder, prepare, seeded, untrained_encoder
 from simclr.events import Evaluation
 from simclr.pretrain import pretrain
 from simclr.results import PretrainResult
@@ -168,6 +177,55 @@ def test_imagenet_is_used_only_where_its_file_was_put(
     answer = client.post("/api/encoders", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "not_computable")
     assert Path(absent["path"]).name in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_weights_put_where_the_message_says_are_offered_and_become_an_encoder_for_the_set(
+    adopting: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int
+) -> None:
+    # The child's work is done here, as a file of random weights cannot have the digest in torchvision's name.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def study(_lab: Lab, header: dict[str, Any], *_: object) -> Answer:
+        try:
+            return Answer(getattr(adoption, header["do"])(header, [])[0], [])
+        except ValueError as refusal:
+            raise ApiError(422, "not_computable", str(refusal)) from None
+
+    monkeypatch.setattr(Lab, "study", study)
+    torch.manual_seed(channels)
+    network = resnet18(weights=None).eval()
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    name = f"resnet18-{sha256_of(tmp_path / 'weights.pth')[:8]}.pth"
+    monkeypatch.setattr(
+        weights, "weights_url", lambda architecture: f"http://nowhere/{name.replace('resnet18', architecture)}"
+    )
+    client, dataset = lab.signed_in(adopting), lab.images(channels=channels)
+    dataset_id = lab.add_images(adopting, dataset)
+    body = {"origin": "imagenet", "architecture": "resnet18", "dataset_id": dataset_id, "image_size": 96}
+    message = client.post("/api/encoders", json=body).json()["error"]["message"]
+    folder = re.search(r"put it into (\S+?), or", message)
+    assert folder, message
+    Path(folder[1]).mkdir(parents=True)
+    (tmp_path / "weights.pth").rename(Path(folder[1]) / name)
+    files = client.get("/api/encoders/imagenet").json()["files"]
+    assert [file["architecture"] for file in files if file["is_here"]] == ["resnet18"]
+    row = client.post("/api/encoders", json=body).json()
+    assert (row["origin"], row["channels"], row["image_size"]) == ("imagenet", channels, 96)
+    asked = {"dataset_id": dataset_id, "encoders": [row["id"]], "strategies": [{"strategy": "linear_probe"}]}
+    assert client.post("/api/grids/plan", json=asked).json()["to_compute"] == 1
+    encoder, file = load_encoder(lab.lab(adopting).folder / f"encoders/{row['id']}.safetensors")
+    # Grey in all channels, with as little detail as photographs have.
+    coarse = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    smooth = nn.functional.interpolate(coarse, (96, 96), mode="bilinear")
+    pixels = (255 * smooth).round().byte().expand(-1, channels, -1, -1)
+    colours = pixels.expand(-1, 3, -1, -1).float() / 255
+    mean, std = (torch.tensor(of).view(3, 1, 1) for of in (weights.IMAGENET_MEAN, weights.IMAGENET_STD))
+    trunk = nn.Sequential(*list(network.children())[:-1])
+    with torch.no_grad():
+        ours, theirs = encoder(prepare(pixels, file)), trunk((colours - mean) / std).flatten(1)
+    # To float32's last digits, and with one channel but for the border, see ``imagenet_encoder``.
+    assert ((ours - theirs).norm() / theirs.norm()).item() < (1e-5 if channels == 3 else 0.01)
 
 
 def test_a_kept_checkpoint_of_a_run_becomes_an_encoder_and_the_run_is_judged(adopting: FastAPI) -> None:
