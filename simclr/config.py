@@ -200,3 +200,8 @@ class EmbedConfig(Config):
     """Encode every image of a data set into a bank that search and maps read."""
 
     batch_size: int = choice(512, "Images encoded at a time; changes speed, not results.", unit="images", ge=1, le=4096)
+    precision: Literal["auto", "fp32", "bf16"] = choice(
+        "auto",
+        "Numbers in which features are computed: 'auto' takes bf16 where the hardware multiplies it, which is faster, and rounds "
+        "to three digits.",
+    )

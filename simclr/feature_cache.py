@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simclr.events import Emit, Log
 from simclr.runs import writing
 
 # A file is this, the sha256 of key and content in hexadecimal digits, a line's end, and what numpy.save wrote. The number
@@ -24,8 +25,9 @@ class FeatureKey(NamedTuple):
     Attributes:
         dataset: Content hash of the set, which covers its labels and splits.
         encoder: sha256 of the encoder's file, which says how images are brought to its size, channels and normalisation.
-        level: Depth, such as "2" or "z".
-        device: Kind of device, on each of which sums are rounded in their own way.
+        level: Depth, such as "2" or "z"; with a range where it is of some of the images alone, as "hz.0.2048".
+        device: Kind of device, on each of which sums are rounded in their own way; with the precision, as "cpu.bfloat16", where
+            that can be chosen.
     """
 
     dataset: str
@@ -98,6 +100,15 @@ class FeatureCache:
                 return
             path.unlink(missing_ok=True)
             total -= size
+
+
+def kept_features(cache: FeatureCache, key: FeatureKey, emit: Emit) -> NDArray[np.float32] | None:
+    """What is kept under ``key``, or None where there is nothing whole; a damaged file is told."""
+    try:
+        return cache.read(key)
+    except DamagedFeatures as error:
+        emit(Log(level="warning", message=f"Kept features could not be used ({error}): they are computed again."))
+        return None
 
 
 def forget_dataset(folder: Path, dataset: str) -> None:

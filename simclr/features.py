@@ -11,7 +11,7 @@ from torch import Tensor
 from simclr.datasets.store import SPLITS, UNLABELLED, Split
 from simclr.embed import EncodingProgress, encode_images
 from simclr.events import Log
-from simclr.feature_cache import DamagedFeatures, FeatureCache, FeatureKey
+from simclr.feature_cache import FeatureCache, FeatureKey, kept_features
 from simclr.levels import Level, Levels, dimensions, level_of
 from simclr.resnet import Encoder
 from simclr.subject import Subject
@@ -41,13 +41,7 @@ def features_of(subject: Subject, features: Literal["h", "z"], block: int | None
 
 
 def _cached(subject: Subject, cache: FeatureCache, level: Level, rows: NDArray[np.int64]) -> Tensor:
-    try:
-        found = cache.read(_key(subject, level))
-    except DamagedFeatures as error:
-        subject.emit(
-            Log(level="warning", message=f"Kept features could not be used ({error}): they are computed again.")
-        )
-        found = None
+    found = kept_features(cache, _key(subject, level), subject.emit)
     if found is not None:
         subject.emit(Log(message="Features of this encoder and set were kept: no image is encoded."))
         return torch.from_numpy(found)

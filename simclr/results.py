@@ -131,13 +131,23 @@ class TransferResult(_Result):
 
 
 class EmbedResult(_Result):
-    """Outcome of embedding a data set."""
+    """Outcome of embedding a data set.
+
+    Attributes:
+        feature_dim, projection_dim: Dimensions of h and z; there is no z where the encoder has no projection head.
+        precision: In which features were computed.
+        kept: Images of which features had been kept, so that they were not encoded again.
+        images_per_s: Of those that were encoded; of all where none was.
+    """
 
     kind: Literal["embed"] = "embed"
     n: int
     feature_dim: int
     images_per_s: float
     seconds: float
+    projection_dim: int | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    kept: int = 0
 
 
 class MapFigures(_Result):

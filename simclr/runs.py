@@ -21,6 +21,8 @@ CONFIG = "config.json"
 RESULT = "result.json"
 MANIFEST = "manifest.json"
 FEATURES = "features.npy"
+PROJECTIONS = "projections.npy"
+PIECES = ".pieces"
 MAP = "map.npy"
 PREDICTIONS = "predictions.npz"
 LAST_GOOD = "last_good.safetensors"
@@ -118,6 +120,16 @@ class Run:
     def map(self) -> Path:
         """Where maps of embeddings are written: float32, shape (M, N, 2), one map for each bank."""
         return self.path / MAP
+
+    @property
+    def projections(self) -> Path:
+        """Beside ``features``, z of the same images, where the encoder has its projection head."""
+        return self.path / PROJECTIONS
+
+    @property
+    def pieces(self) -> Path:
+        """Where an embedding that nobody gave a cache keeps what it has computed, until its end."""
+        return self.path / PIECES
 
     @property
     def predictions(self) -> Path:

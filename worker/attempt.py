@@ -68,6 +68,7 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
     if order.kind is Kind.MAP:
         return make_maps(MapOrder.model_validate(order.config).choices, order.banks, run, emit, should_stop)
     dataset = _dataset_of(order)
+    cache = FeatureCache(order.features) if order.features is not None else None
     cadence = Cadence(order.checkpoint_epoch_s, order.checkpoint_most_s)
     match order.kind:
         case Kind.PRETRAIN:
@@ -76,12 +77,12 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
         case Kind.TRANSFER:
             strategy = transfer_config.validate_python(order.config)
             encoder = _encoder_of(order)
-            cache = FeatureCache(order.features) if order.features is not None else None
             return transfer(
                 strategy, encoder, dataset, run, emit, should_stop, resume=order.resume, cadence=cadence, cache=cache
             )
         case Kind.EMBED:
-            return embed(EmbedConfig.model_validate(order.config), _encoder_of(order), dataset, run, emit, should_stop)
+            choices = EmbedConfig.model_validate(order.config)
+            return embed(choices, _encoder_of(order), dataset, run, emit, should_stop, cache)
         case Kind.IMPORT:
             raise ValueError("an import is no work for a runner, which holds torch: its slot is worker.importing's")
 

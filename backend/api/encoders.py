@@ -33,7 +33,8 @@ class ArchitectureOut(BaseModel):
 
 
 class EncoderOut(BaseModel):
-    """``architecture`` is null for pixels; ``embedded_dataset_ids`` names the data sets that can be searched with it.
+    """``architecture`` is null for pixels; ``embedded_dataset_ids`` names the data sets that can be searched with it,
+    ``projected_dataset_ids`` those also by z.
 
     ``job_id`` is the pretraining whose end it is, ``run_id`` one of which it is an earlier state; ``step`` and ``epoch`` say
     after how much training. It ``has_projection`` where z can be had of it. Encoders that a pretraining kept of its epochs are
@@ -56,6 +57,7 @@ class EncoderOut(BaseModel):
     architecture: ArchitectureOut | None
     has_projection: bool
     embedded_dataset_ids: list[str]
+    projected_dataset_ids: list[str]
 
 
 class EncodersOut(BaseModel):
@@ -231,7 +233,7 @@ def read_encoder(encoder_id: RowId, lab: LabDep) -> EncoderOut:
         return _encoder_out(encoder_row(session, encoder_id), queries.embedded_datasets(session))
 
 
-def _encoder_out(row: EncoderRow, embedded: dict[str, list[str]]) -> EncoderOut:
+def _encoder_out(row: EncoderRow, embedded: dict[str, dict[str, bool]]) -> EncoderOut:
     return EncoderOut(
         id=row.id,
         name=row.name,
@@ -244,6 +246,7 @@ def _encoder_out(row: EncoderRow, embedded: dict[str, list[str]]) -> EncoderOut:
         dataset_id=row.dataset_id,
         has_projection=row.description.get("projection") is not None,
         created_at=row.created_at,
-        embedded_dataset_ids=embedded.get(row.id, []),
+        embedded_dataset_ids=list(embedded.get(row.id, {})),
+        projected_dataset_ids=[dataset_id for dataset_id, has_z in embedded.get(row.id, {}).items() if has_z],
         **{name: row.description[name] for name in ("feature_dim", "channels", "image_size", "architecture")},
     )

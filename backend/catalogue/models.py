@@ -132,7 +132,10 @@ class EventRow(Base):
 
 
 class BankRow(Base):
-    """The embeddings of a data set under an encoder: one row an image, in the set's order."""
+    """The embeddings of a data set under an encoder: one row an image, in the set's order.
+
+    ``key`` is the path below the data folder of h; beside it lies z of ``projection_dim`` dimensions, where that is not None.
+    """
 
     __tablename__ = "bank"
     __table_args__ = (UniqueConstraint("encoder_id", "dataset_id"),)
@@ -144,6 +147,7 @@ class BankRow(Base):
     key: Mapped[str]
     feature_dim: Mapped[int]
     created_at: Mapped[float]
+    projection_dim: Mapped[int | None]
 
 
 class MapRow(Base):

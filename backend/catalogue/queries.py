@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from pathlib import PurePath
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import RowMapping, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from backend.catalogue.models import (
     ResultRow,
     WorkerRow,
 )
+from simclr.runs import PROJECTIONS
 
 AT_ONCE = 500  # values in one statement; SQLite takes 999 at least
 Item = TypeVar("Item")
@@ -101,14 +103,20 @@ def last_steps(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in session.execute(statement)}
 
 
-def embedded_datasets(session: Session) -> dict[str, list[str]]:
-    """Ids of the data sets that each encoder has embedded, by encoder id."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for encoder_id, dataset_id in session.execute(
-        select(BankRow.encoder_id, BankRow.dataset_id).order_by(BankRow.dataset_id)
-    ):
-        found[encoder_id].append(dataset_id)
+def embedded_datasets(session: Session) -> dict[str, dict[str, bool]]:
+    """The data sets that each encoder has embedded, by encoder id: by their ids, whether z is there beside h."""
+    found: defaultdict[str, dict[str, bool]] = defaultdict(dict)
+    rows = select(BankRow.encoder_id, BankRow.dataset_id, BankRow.projection_dim.is_not(None))
+    for encoder_id, dataset_id, has_z in session.execute(rows.order_by(BankRow.dataset_id)):
+        found[encoder_id][dataset_id] = has_z
     return dict(found)
+
+
+def bank_key(bank: BankRow, features: Literal["h", "z"]) -> str | None:
+    """The path below the data folder of a bank's h or z; None where it has no z."""
+    if features == "h":
+        return bank.key
+    return None if bank.projection_dim is None else str(PurePath(bank.key).with_name(PROJECTIONS))
 
 
 def bank(session: Session, encoder_id: str, dataset_id: str) -> BankRow | None:

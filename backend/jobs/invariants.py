@@ -23,6 +23,7 @@ from backend.catalogue.models import (
     MapRow,
     ResultRow,
 )
+from backend.catalogue.queries import bank_key
 from backend.jobs.imports import STAGING, UPLOADED, awaited_uploads
 from backend.jobs.saved import in_use
 from backend.jobs.states import Desired, Kind, State
@@ -161,8 +162,9 @@ def _artefacts(session: Session, folder: Path) -> Iterator[str]:
         if not (folder / str(key)).is_file():
             yield f"result {result_id} of job {job_id}: {key} is missing: restore it, or delete the result and run it again"
     for bank in session.scalars(select(BankRow)):
-        if not (folder / bank.key).is_file():
-            yield f"bank {bank.id} of job {bank.job_id}: {bank.key} is missing: restore it, or embed again"
+        for key in filter(None, (bank_key(bank, "h"), bank_key(bank, "z"))):
+            if not (folder / key).is_file():
+                yield f"bank {bank.id} of job {bank.job_id}: {key} is missing: restore it, or embed again"
     for drawn in session.scalars(select(MapRow)):
         if not (folder / drawn.key).is_file():
             yield f"map {drawn.id}: {drawn.key} is missing: look at it on the Map page, which makes it again"

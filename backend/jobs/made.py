@@ -48,6 +48,7 @@ def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact 
                     encoder_id=job.encoder_id,
                     key=_needed(artefact, job).key,
                     feature_dim=result.feature_dim,
+                    projection_dim=result.projection_dim,
                 )
             )
         case TransferResult():

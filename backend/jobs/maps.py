@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from sqlalchemy import delete, select
@@ -61,10 +61,10 @@ def bank_keys(session: Session, job: JobRow) -> tuple[str, ...]:
     )
 
 
-def bank_key(session: Session, encoder_id: str, dataset_id: str, features: str) -> str | None:
+def bank_key(session: Session, encoder_id: str, dataset_id: str, features: Literal["h", "z"]) -> str | None:
     """Where features of a set under an encoder are; None where they were not made."""
     bank = queries.bank(session, encoder_id, dataset_id)
-    return bank.key if bank is not None and features == "h" else None
+    return queries.bank_key(bank, features) if bank is not None else None
 
 
 def enter_map(

@@ -1,3 +1,3 @@
 """The history of the tables, run in-process by ``backend.catalogue.upgrade``; no alembic.ini is needed."""
 
-HEAD = "0008"
+HEAD = "0009"

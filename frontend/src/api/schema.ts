@@ -217,7 +217,7 @@ export interface paths {
         put?: never;
         /**
          * Add Builtin
-         * @description Queue the making of a built-in set; where it is here already, or being made, the answer is the job that did so.
+         * @description Make a built-in data set.
          */
         post: operations["add_builtin"];
         delete?: never;
@@ -1599,33 +1599,13 @@ export interface components {
             /** N */
             n: number;
         };
-        /**
-         * BuiltinIn
-         * @description A built-in set; of ``factors`` so many images as ``count`` says, 10,000 by default, from any ``seed``.
-         */
+        /** BuiltinIn */
         BuiltinIn: {
-            /** Count */
-            count?: number | null;
-            /**
-             * Name
-             * @default
-             */
-            name: string;
-            /**
-             * Seed
-             * @default 0
-             */
-            seed: number;
             /**
              * Source
              * @enum {string}
              */
             source: "digits" | "patterns" | "factors";
-            /**
-             * Submitter
-             * @default
-             */
-            submitter: string;
         };
         /**
          * CellOut
@@ -1827,10 +1807,6 @@ export interface components {
             };
             /** Embed */
             embed: {
-                [key: string]: unknown;
-            };
-            /** Map */
-            map: {
                 [key: string]: unknown;
             };
             /** Parts */
@@ -5588,9 +5564,7 @@ export interface operations {
     add_builtin: {
         parameters: {
             query?: never;
-            header?: {
-                "idempotency-key"?: string | null;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -5600,22 +5574,22 @@ export interface operations {
             };
         };
         responses: {
-            /** @description This key was used: its job. */
+            /** @description The same images are here already: the existing data set. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobOut"];
+                    "application/json": components["schemas"]["DatasetOut"];
                 };
             };
             /** @description Successful Response */
-            202: {
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobOut"];
+                    "application/json": components["schemas"]["DatasetOut"];
                 };
             };
             /** @description Client Error */
