@@ -19,9 +19,10 @@ from simclr.approximate import Recall, Sample
 from simclr.index import Index, Mask, Metric, Rows
 from simclr.runs import writing
 
-# Links of a node, and how many candidates are looked at when it is linked: faiss's own choice of the second, which a larger one
-# more than doubles in time for a recall that a wider search gets as well.
-LINKS, BREADTH_OF_BUILDING = 16, 40
+# Links of a node, and how many candidates are looked at when it is linked. Faiss's own 40 takes less than half the time, but in
+# tight clusters its graphs lose neighbours that no wide search finds again: recall@10 of 100,000 vectors in 100 clusters was
+# 0.936 at a breadth of 128, instead of 1.000.
+LINKS, BREADTH_OF_BUILDING = 16, 100
 # How many candidates a search keeps: the fewest with which RECALL_WANTED is reached.
 BREADTHS = (32, 64, 128, 256, 512, 1024)
 RECALL_WANTED = 0.97

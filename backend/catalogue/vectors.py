@@ -27,6 +27,12 @@ SCHEMA = "neighbours"
 MOST_DIMENSIONS, WIDEST = 4000, 1000
 ROWS_AT_ONCE = 20_000
 MEMORY = "512MB"
+# For the transaction alone. Beyond the widest search the index goes on from where it stopped; PostgreSQL holds a pass over all
+# rows of a small table for cheaper than the index, which would be another engine.
+SEARCHING = (
+    "SELECT set_config('hnsw.ef_search', :breadth, true), set_config('hnsw.iterative_scan', 'relaxed_order', true), "
+    "set_config('enable_seqscan', 'off', true)"
+)
 COPY_BEGIN, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
@@ -158,13 +164,7 @@ class VectorTable:
 
     def _nearest(self, connection: Connection, query: Rows, count: int, share: float) -> NDArray[np.int64]:
         asked = math.ceil(max(self._known.breadth, 2 * count) / share)
-        # Beyond the widest search the index goes on from where it stopped.
-        for name, value in (
-            ("hnsw.ef_search", str(min(asked, WIDEST))),
-            ("hnsw.iterative_scan", "relaxed_order"),
-            ("enable_seqscan", "off"),
-        ):
-            connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+        connection.execute(text(SEARCHING), {"breadth": str(min(asked, WIDEST))})
         statement = f"SELECT row FROM {self._quoted} ORDER BY features <-> CAST(:query AS halfvec) LIMIT :asked"  # noqa: S608
         found = connection.scalars(text(statement), {"query": _as_text(query), "asked": asked}).all()
         return np.array(found, dtype=np.int64)
