@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -145,6 +146,7 @@ class Stories(RuleBasedStateMachine):
         return not State(job.state).is_terminal and job.desired != Desired.CANCEL
 
 
+@pytest.mark.slow
 def test_no_cell_is_computed_twice_and_every_wish_is_obeyed() -> None:
     with tempfile.TemporaryDirectory(prefix="grids-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
         Stories.door = open_url(f"sqlite:///{folder}/catalogue.sqlite")
