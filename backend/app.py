@@ -17,10 +17,10 @@ from backend.catalogue.upgrade import upgrade
 from backend.deletion import finish_deletions
 from backend.deps import Lab
 from backend.headers import is_api
-from backend.importing import tidy
 from backend.jobs.cells import name_cells
 from backend.jobs.imports import STAGING
 from backend.jobs.queue import Bell
+from backend.leftovers import tidy
 from backend.partings import Partings
 from backend.pulse import Pulse
 from backend.remembered import Remembered

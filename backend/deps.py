@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from numpy.typing import NDArray
 
@@ -24,8 +23,8 @@ from backend.staging import Staging
 from backend.streams import Streams
 from backend.vision import Answer, Vision, VisionCrashed, VisionRefused, VisionSuperseded, VisionUnavailable
 from simclr.datasets import Dataset, open_dataset
-from simclr.datasets.origin import Origin, read_origin
 from simclr.datasets.kinds import kinds_of
+from simclr.datasets.origin import Origin, read_origin
 from simclr.index import Index
 
 DATASETS_OPEN = 16
@@ -35,7 +34,6 @@ KINDS_OPEN = 8
 ORIGINS_OPEN = 4
 MAPS_OPEN = 16
 STUDY_TIMEOUT_S = 60.0
-IMPORTS_AT_ONCE = 2
 
 
 def open_map(path: Path) -> NDArray[np.float32]:
@@ -66,8 +64,6 @@ class Lab:
     maps: Opened[NDArray[np.float32]] = field(default_factory=lambda: Opened(open_map, MAPS_OPEN))
     # A second child for what takes seconds, so that no preview waits behind it; started by the first who asks.
     studies: Vision = field(default_factory=lambda: Vision(timeout_s=STUDY_TIMEOUT_S))
-    # Imports wait here without a thread of the pool that answers everybody else.
-    importing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(IMPORTS_AT_ONCE))
 
     def __post_init__(self) -> None:
         self.engines = SearchEngines(self.settings, self.catalogue)

@@ -17,7 +17,7 @@ from backend.jobs.outcomes import Succeeded
 from backend.jobs.states import Kind, State
 from benchmarks.load_client import Answer, Outcome, Request, open_loop
 from benchmarks.load_goals import Reached, Title, percentile
-from benchmarks.load_lab import LoadLab, running
+from benchmarks.load_lab import LoadLab, running, until
 from simclr.config import KnnConfig, PretrainConfig
 from simclr.events import Progress
 from simclr.results import Score, TransferResult
@@ -106,11 +106,9 @@ def reading_beside_training(rate: float, seconds: float) -> Iterator[Reached | T
     """L4: a training on all cores that it may use; it is started at a lower priority (nice 10), as always."""
     with running(worker=True) as lab:
         _, job_ids = add_history(lab)
-        asked = (
-            lab.http.post("/api/datasets/builtin", json={"source": "digits"}, timeout=60.0).raise_for_status().json()
-        )
+        dataset_id = made_of_digits(lab)
         training = PretrainConfig(epochs=1000, batch_size=128).model_dump(mode="json")
-        job_id = lab.submit({"kind": "pretrain", "config": training, "dataset_id": asked["id"]})
+        job_id = lab.submit({"kind": "pretrain", "config": training, "dataset_id": dataset_id})
         until_trains(lab, job_id)
         requests = read_mix(job_ids, lab.dataset_id, int(rate * (WARM_UP_S + seconds)))
         outcome = put_on(lab, requests, rate)
@@ -119,6 +117,13 @@ def reading_beside_training(rate: float, seconds: float) -> Iterator[Reached | T
     yield Title(f"{rate:g} reads/s for {seconds:g} s while a pretraining runs")
     yield from told(outcome, 250)
     yield Reached("the training meanwhile", "images/s", speed or 0.0)
+
+
+def made_of_digits(lab: LoadLab) -> str:
+    """The id of the built-in set, made by the worker."""
+    job_id = lab.http.post("/api/datasets/builtin", json={"source": "digits"}).raise_for_status().json()["id"]
+    made: str = until(lambda: lab.http.get(f"/api/jobs/{job_id}").json()["dataset_id"], "the digits")
+    return made
 
 
 def until_trains(lab: LoadLab, job_id: str) -> None:

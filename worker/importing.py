@@ -18,7 +18,7 @@ from backend.settings import PREFIX, Settings
 from simclr.datasets.download import download, missing_files
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.folders import folder_below
-from simclr.datasets.importer import import_in_child
+from simclr.datasets.importer import draw_in_child, import_in_child
 from simclr.datasets.limits import LIMITS, Limits
 from simclr.datasets.reporter import ReportFailed, report_in_child
 from simclr.datasets.sources import SOURCES, Source
@@ -31,6 +31,7 @@ from worker.protocol import Exit, Exited, Finished, Message, Order, Refused
 TELL_S = 0.1
 CRASHED = 1
 Reads = Callable[..., DatasetInfo]
+Draws = Callable[..., DatasetInfo]
 Reports = Callable[[Path, ShouldStop], None]
 
 log = logging.getLogger(__name__)
@@ -65,10 +66,14 @@ class Importer:
     device_name: str | None = None
     is_alive = True
 
-    def __init__(self, sources: Sources, reads: Reads = import_in_child, reports: Reports = report_in_child) -> None:
+    def __init__(
+        self, sources: Sources, reads: Reads = import_in_child, reports: Reports = report_in_child,
+        draws: Draws = draw_in_child,
+    ) -> None:  # fmt: skip
         self._sources = sources
         self._reads = reads
         self._reports = reports
+        self._draws = draws
         self._work: _Work | None = None
 
     def wait_ready(self, timeout_s: float) -> bool:  # noqa: ARG002
@@ -77,7 +82,7 @@ class Importer:
 
     def run(self, order: Order) -> None:
         """Start an import; the one before must have exited."""
-        self._work = _Work(order, self._sources, self._reads, self._reports)
+        self._work = _Work(order, self._sources, self._reads, self._reports, self._draws)
         self._work.start()
 
     def next_message(self, timeout_s: float) -> Message | None:
@@ -107,13 +112,14 @@ class Importer:
 class _Work:
     """One import in its thread."""
 
-    def __init__(self, order: Order, sources: Sources, reads: Reads, reports: Reports) -> None:
+    def __init__(self, order: Order, sources: Sources, reads: Reads, reports: Reports, draws: Draws) -> None:
         self.asked_to_stop = threading.Event()
         self.last_words = ""
         self._order = order
         self._sources = sources
         self._reads = reads
         self._reports = reports
+        self._draws = draws
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._do, name="import", daemon=True)
 
@@ -152,11 +158,22 @@ class _Work:
         asked = ImportOrder.model_validate(self._order.config)
         made = self._order.run / MADE
         made.parent.mkdir(parents=True, exist_ok=True)
-        info = self._read(asked, made) if asked.variant is None else self._vary(asked, asked.variant, made)
+        info = self._make(asked, made)
         self._report(made)
         return ImportResult(
             n=info.n, classes=len(info.classes), image_size=info.image_size, channels=info.channels,
             seconds=time.monotonic() - began,
+        )  # fmt: skip
+
+    def _make(self, asked: ImportOrder, made: Path) -> DatasetInfo:
+        if asked.variant is not None:
+            return self._vary(asked, asked.variant, made)
+        return self._draw(asked, made) if asked.origin == "builtin" else self._read(asked, made)
+
+    def _draw(self, asked: ImportOrder, made: Path) -> DatasetInfo:
+        return self._draws(
+            asked.source, made, self._sources.most_s, count=asked.count, seed=asked.seed, limits=self._sources.limits,
+            progress=_Pace(self._inbox.put, "image"), should_stop=self.asked_to_stop.is_set,
         )  # fmt: skip
 
     def _read(self, asked: ImportOrder, made: Path) -> DatasetInfo:
@@ -209,7 +226,7 @@ class _Work:
                         "unknown_source", f"no published set is called {asked.source}: choose a listed one"
                     )
                 return self._fetch(source), source.name
-            case "set":
+            case "builtin" | "set":  # which need no file; a variant without its choice comes here
                 raise DatasetError("no_choice", "say what is other in the variant: splits, or how many labels are kept")
 
     def _fetch(self, source: Source) -> Path:

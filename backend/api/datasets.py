@@ -1,13 +1,8 @@
-"""Image sets: the built-in ones, and what is known of each."""
+"""Image sets, and what is known of each."""
 
-from functools import partial
-from typing import Literal
-
-from anyio import to_thread
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from backend import importing
 from backend.api.fields import RowId
 from backend.api.rows import dataset_row
 from backend.catalogue import queries
@@ -16,8 +11,6 @@ from backend.deps import LabDep
 from simclr.datasets import DatasetInfo
 
 router = APIRouter(tags=["datasets"])
-
-EXISTING = {200: {"description": "The same images are here already: the existing data set."}}
 
 
 class DatasetOut(DatasetInfo):
@@ -30,10 +23,6 @@ class DatasetsOut(BaseModel):
     items: list[DatasetOut]
 
 
-class BuiltinIn(BaseModel):
-    source: Literal["digits", "patterns", "factors"]
-
-
 @router.get("/datasets", response_model=DatasetsOut)
 def list_datasets(lab: LabDep) -> Response:
     """All data sets, newest first."""
@@ -43,16 +32,6 @@ def list_datasets(lab: LabDep) -> Response:
             return DatasetsOut(items=[_dataset_out(row) for row in queries.datasets(session)])
 
     return lab.remembered.answer("datasets", find)
-
-
-@router.post("/datasets/builtin", status_code=201, responses={200: {"model": DatasetOut, **EXISTING[200]}})
-async def add_builtin(body: BuiltinIn, response: Response, lab: LabDep) -> DatasetOut:
-    """Make a built-in data set."""
-    # A lab that is stopping does not wait for it: the next start removes what it leaves.
-    make = partial(importing.add_builtin, lab, body.source)
-    row, is_new = await to_thread.run_sync(make, limiter=lab.importing, abandon_on_cancel=True)
-    response.status_code = 201 if is_new else 200
-    return _dataset_out(row)
 
 
 @router.get("/datasets/{dataset_id}")

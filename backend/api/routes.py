@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from backend.api import (
     alike,
     augmentations,
+    builtin,
     configs,
     dataset_deletion,
     datasets,
@@ -32,8 +33,8 @@ from backend.api import (
 from backend.errors import ErrorOut
 
 NOUNS = (
-    health, session, system, configs, imports, datasets, dataset_deletion, variants, images, tiles, reports, augmentations,
-    studies, jobs, pretrainings, events, encoders, search, retrieval, alike, predictions, results, grids,
+    health, session, system, configs, imports, builtin, datasets, dataset_deletion, variants, images, tiles, reports,
+    augmentations, studies, jobs, pretrainings, events, encoders, search, retrieval, alike, predictions, results, grids,
     maps, map_colours,
 )  # fmt: skip
 

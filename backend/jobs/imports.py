@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.catalogue.models import DatasetRow, JobRow
 from backend.jobs.saved import jobs_key
-from backend.jobs.states import Kind, State
+from backend.jobs.states import Desired, Kind, State
 from simclr.config import ImportConfig
 from simclr.datasets.variants import Variant
 
@@ -26,19 +26,24 @@ class ImportOrder(ImportConfig):
     Attributes:
         origin: Where the images come from.
         source: Of an upload its format, "zip", "tar" or "npz"; the name of a folder below the configured root; a published
-            set's name; or the id of the set of which a ``variant`` is made.
+            or built-in set's name; or the id of the set of which a ``variant`` is made.
+        count, seed: How many images of a built-in set are drawn, None for as many as it has, and which.
         variant: What is other in a variant.
         variant_of: What the set of which it is made was called when it was asked for.
     """
 
-    origin: Literal["upload", "folder", "published", "set"]
+    origin: Literal["upload", "folder", "published", "builtin", "set"]
     source: str
+    count: int | None = None
+    seed: int = 0
     variant: Variant | None = None
     variant_of: str = ""
 
     def kept(self) -> dict[str, Any]:
         """A dump of what bears on it."""
-        idle = set(ImportConfig.model_fields) if self.origin == "set" else {"variant", "variant_of"}
+        drawn, varied = {"count", "seed"}, {"variant", "variant_of"}
+        read = set(ImportConfig.model_fields)
+        idle = {"set": read | drawn, "builtin": read | varied}.get(self.origin, drawn | varied)
         return self.model_dump(mode="json", exclude=idle)
 
 
@@ -46,6 +51,23 @@ def parent_of(job: JobRow) -> str | None:
     """The id of the set of which an import makes a variant."""
     is_variant = job.kind == Kind.IMPORT and job.config.get("origin") == "set"
     return str(job.config["source"]) if is_variant else None
+
+
+def import_that_stands(session: Session, asked: ImportOrder) -> JobRow | None:
+    """The newest import of the very same order that goes on, or whose set is there; None where there is none."""
+    origin, source = (JobRow.config[name].as_string() for name in ("origin", "source"))
+    same = (JobRow.kind == Kind.IMPORT, origin == asked.origin, source == asked.source)
+    rows = session.execute(
+        select(JobRow, DatasetRow.key)
+        .outerjoin(DatasetRow, DatasetRow.id == JobRow.dataset_id)
+        .where(*same)
+        .order_by(JobRow.id.desc())
+    )
+    for job, key in rows:
+        is_there = bool(key) if State(job.state).is_terminal else job.desired == Desired.RUN
+        if is_there and job.config == asked.kept():
+            return job
+    return None
 
 
 def variants_in_the_making(dataset_id: str) -> ColumnElement[bool]:

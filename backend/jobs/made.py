@@ -84,9 +84,7 @@ def record(session: Session, job: JobRow, result: JobResult, artefact: Artefact 
     return DONE
 
 
-def enter_dataset(
-    session: Session, name: str, made: Artefact, dataset_id: str | None = None
-) -> tuple[DatasetRow, bool]:
+def enter_dataset(session: Session, name: str, made: Artefact) -> tuple[DatasetRow, bool]:
     """The row of a set, and whether it is new: the same images are not entered twice, but come back where they were deleted."""
     if known := queries.dataset_with_content(session, made.sha256):
         if known.key:
@@ -94,7 +92,7 @@ def enter_dataset(
         known.key, known.info = made.key, made.description
         return known, True
     row = DatasetRow(
-        id=dataset_id or new_id(),
+        id=new_id(),
         name=name,
         key=made.key,
         content_hash=made.sha256,

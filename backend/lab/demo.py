@@ -38,7 +38,7 @@ def demonstrate(
     if epochs is not None:
         recipe = PretrainConfig.model_validate(recipe.model_dump() | {"epochs": epochs})
     with Client(address, token) as client:
-        dataset = client.post("/datasets/builtin", {"source": source})
+        dataset = made(client, source, console)
         console.print(introduction(dataset), soft_wrap=True)
         encoder_id = pretrain(client, dataset, recipe, console)
         like = {"origin": "untrained", "like": encoder_id, "seed": recipe.seed}
@@ -54,6 +54,14 @@ def demonstrate(
     console.print(f"Took {time.monotonic() - started:.0f} s. Look further:", style="bold")
     console.print(f"    every result           {address}/results#token={token}", soft_wrap=True)
     console.print(f"    search by similarity   {address}/search#token={token}", soft_wrap=True)
+
+
+def made(client: Client, source: Source, console: Console) -> dict[str, Any]:
+    """The built-in set, which a job makes unless it is there already."""
+    job = Job.of(client.post("/datasets/builtin", {"source": source}))
+    with console.status(f"making the {source}"):
+        dataset: dict[str, Any] = client.get(f"/datasets/{finished(client, job)['dataset_id']}")
+    return dataset
 
 
 def introduction(dataset: dict[str, Any]) -> str:

@@ -3,11 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from simclr.datasets.download import Progress, ignore
 from simclr.datasets.fills import BACKGROUNDS, TEXTURES, colour, directions
 from simclr.datasets.shapes import SHAPES, Array
 from simclr.datasets.store import SPLITS, Dataset
 
-SIZE_PX = 64
+# Images unless told otherwise, and their side.
+FACTORS, SIZE_PX = 10_000, 64
 # Of every ten images of a class: 7 train, 1 val, 2 test.
 PARTS = np.repeat(np.arange(len(SPLITS), dtype=np.uint8), [7, 1, 2])
 # As many images at once as the caches hold.
@@ -17,7 +19,9 @@ SHADOW_PX, SHADOW_DEPTH = 2, 0.35
 FACTOR_VALUES = {"shape": tuple(SHAPES), "texture": tuple(TEXTURES), "background": tuple(BACKGROUNDS)}
 
 
-def factors(n: int = 10_000, seed: int = 0) -> Dataset:
+def factors(
+    n: int = FACTORS, seed: int = 0, *, images: NDArray[np.uint8] | None = None, progress: Progress = ignore
+) -> Dataset:
     """Draw ``n`` RGB images of 64×64: a figure of one of ten shapes, before a background.
 
     All factors are drawn independently of each other; shapes come out as evenly as ``n`` allows, and the first images are the
@@ -32,6 +36,8 @@ def factors(n: int = 10_000, seed: int = 0) -> Dataset:
     Args:
         n: Images, at least 1.
         seed: Same seed, same images to the byte.
+        images: Where to draw them, uint8, shape (n, 3, 64, 64); by default in memory.
+        progress: Called with the images drawn and ``n``.
 
     Raises:
         ValueError: ``n`` is not positive.
@@ -41,10 +47,12 @@ def factors(n: int = 10_000, seed: int = 0) -> Dataset:
     if n <= 0:
         raise ValueError(f"n is {n}, but must be at least 1")
     drawn = _draw_factors(n, seed)
-    images = np.empty((n, 3, SIZE_PX, SIZE_PX), dtype=np.uint8)
+    if images is None:
+        images = np.empty((n, 3, SIZE_PX, SIZE_PX), dtype=np.uint8)
     for start in range(0, n, BLOCK):
         part = slice(start, min(n, start + BLOCK))
         images[part] = _paint({name: values[part] for name, values in drawn.items()})
+        progress(part.stop, n)
     labels = drawn["shape"].astype(np.int64)
     return Dataset(images, labels, _splits(labels), tuple(SHAPES), source="factors", factors=_kept(drawn))
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 import simclr
 from simclr.datasets.archive import Progress, ignore, import_archive
 from simclr.datasets.buffers import NO_ROOM, check_image_size
+from simclr.datasets.builtin import draw_builtin
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.images import Fit
 from simclr.datasets.limits import LIMITS, MIB, Limits, confine
@@ -35,6 +36,8 @@ from simclr.events import ShouldStop, Stopped, never
 Format = Literal["zip", "tar", "folder", "npz"]
 # A published set's name stands for the folder of its downloaded files.
 FORMATS: tuple[str, ...] = (*get_args(Format), *SOURCES)
+# Nothing is read for it: the set's name comes in place of a file's.
+DRAWN = "builtin"
 REFUSED = 78
 # Two numbers of always the same length: a reader never sees half of them.
 PROGRESS_BYTES = 32
@@ -99,15 +102,45 @@ def import_in_child(
             f"the format is {format!r}, but must be {', '.join(get_args(Format))} or a published set's name, as cifar10",
         )
     check_image_size(image_size)
+    size = [] if image_size is None else ["--image-size", str(image_size)]
+    arguments = ["--format", format, "--fit", fit, *size, "--originals-px", str(originals_px or 0)]
+    return _made_in_child(str(source.resolve()), out, arguments, limits, timeout_s, progress, should_stop)
+
+
+def draw_in_child(
+    name: str,
+    out: Path,
+    timeout_s: float = TIMEOUT_S,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    limits: Limits = LIMITS,
+    progress: Progress = ignore,
+    should_stop: ShouldStop = never,
+) -> DatasetInfo:
+    """Make a built-in set in the folder ``out``, which must not exist yet, by a child such as ``import_in_child`` has.
+
+    ``name``, ``count`` and ``seed`` are those of ``builtin.draw_builtin``, the others as there.
+
+    Raises:
+        DatasetError: those of ``draw_builtin``, ``timed_out``, and ``decoder_died`` for a child that its limits ended.
+        FileExistsError: ``out`` exists.
+        Stopped: ``should_stop`` said so.
+    """
+    arguments = ["--format", DRAWN, "--seed", str(seed), *([] if count is None else ["--count", str(count)])]
+    return _made_in_child(name, out, arguments, limits, timeout_s, progress, should_stop)
+
+
+def _made_in_child(
+    source: str, out: Path, arguments: list[str], limits: Limits, timeout_s: float, progress: Progress,
+    should_stop: ShouldStop,
+) -> DatasetInfo:  # fmt: skip
     if out.exists():
         raise FileExistsError(f"{out} exists: choose a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=out.parent) as private:
         made = Path(private).resolve() / "set"
-        size = [] if image_size is None else ["--image-size", str(image_size)]
-        arguments = [str(source.resolve()), str(made), "--format", format, "--fit", fit, *size]
-        arguments += ["--limits", limits.model_dump_json(), "--originals-px", str(originals_px or 0)]
-        with _Child(arguments, Path(private)) as child:
+        with _Child([source, str(made), *arguments, "--limits", limits.model_dump_json()], Path(private)) as child:
             answer = child.wait(timeout_s, progress, should_stop)
         if not answer.ok or answer.info is None:
             raise DatasetError(answer.code, answer.message)
@@ -222,13 +255,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simclr.datasets.importer", description=__doc__)
-    parser.add_argument("source", type=Path, help="zip, tar, tar.gz, tar.xz or npz file, or folder")
+    parser.add_argument(
+        "source", type=Path, help="zip, tar, tar.gz, tar.xz or npz file, folder, or a built-in set's name"
+    )
     parser.add_argument("out", type=Path, help="folder to make")
-    parser.add_argument("--format", choices=FORMATS, required=True, metavar="FORMAT")
+    parser.add_argument("--format", choices=(*FORMATS, DRAWN), required=True, metavar="FORMAT")
     parser.add_argument("--image-size", type=int, help="side in pixels")
     parser.add_argument("--fit", choices=get_args(Fit), default="crop", help="how an image becomes a square")
     parser.add_argument("--progress", type=Path, help="file that always holds the images read and their number")
     parser.add_argument("--originals-px", type=int, default=0, help="longer side of originals to keep; 0 keeps none")
+    parser.add_argument("--count", type=int, help="images of a built-in set of which any number can be drawn")
+    parser.add_argument("--seed", type=int, default=0, help="what is drawn of it")
     parser.add_argument("--limits", type=Limits.model_validate_json, default=LIMITS, help="what it may cost, as JSON")
     parser.add_argument("--parent", type=int, help="process to die with")
     return parser.parse_args(arguments)
@@ -259,6 +296,10 @@ def _import(options: argparse.Namespace) -> DatasetInfo:
 
 
 def _read(options: argparse.Namespace, progress: Progress, scratch: Path) -> Dataset:
+    if options.format == DRAWN:
+        return draw_builtin(
+            str(options.source), options.count, options.seed, progress=progress, limits=options.limits, scratch=scratch
+        )
     if options.format == "npz":
         return import_npz(options.source, image_size=options.image_size, limits=options.limits, scratch=scratch)
     if options.format in SOURCES:

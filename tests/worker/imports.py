@@ -16,8 +16,11 @@ from backend.jobs.imports import remove_leftovers
 from backend.jobs.order import Reach
 from backend.jobs.states import Lane
 from backend.jobs.timing import Timing
-from simclr.datasets import DatasetInfo, importer
+from simclr.datasets import DatasetInfo, importer, write_dataset
+from simclr.datasets.builtin import draw_builtin
+from simclr.datasets.download import Progress
 from simclr.datasets.sources import SOURCES
+from simclr.events import ShouldStop, Stopped
 from tests.simclr.datasets.publisher import Publisher, serving
 from tests.simclr.datasets.test_published import cifar10
 from worker.importing import Importer, Reads, Sources
@@ -30,7 +33,7 @@ QUICK = Timing(lease_s=30.0, watch_s=0.01, progress_s=0.05)
 
 def importer_here(sources: Sources, reads: Reads | None = None) -> Importer:
     """One that reads in this process and leaves reports to who asks for one: no child is started for each import."""
-    return Importer(sources, reads or reads_here, lambda _folder, _should_stop: None)
+    return Importer(sources, reads or reads_here, lambda _folder, _should_stop: None, draws_here)
 
 
 def do_imports(catalogue: Catalogue, data_folder: Path, does: Importer, timing: Timing = QUICK) -> int:
@@ -58,6 +61,20 @@ def publishing_cifar10(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Publ
     patch.setitem(SOURCES, "cifar10", replace(source, files=(file,)))
     with serving(Publisher({CIFAR: data})) as publisher:
         yield publisher
+
+
+def draws_here(
+    name: str, out: Path, _timeout_s: float, *, count: int | None, seed: int, limits: Any, progress: Progress,
+    should_stop: ShouldStop,
+) -> DatasetInfo:  # fmt: skip
+    """What the child does; a wish to stop is heard whenever it tells how far it is."""
+
+    def tell(done: int, total: int, /) -> None:
+        progress(done, total)
+        if should_stop():
+            raise Stopped
+
+    return write_dataset(draw_builtin(name, count, seed, progress=tell, limits=limits), out)
 
 
 def reads_here(

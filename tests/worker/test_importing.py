@@ -18,14 +18,24 @@ from backend.jobs.imports import ImportOrder, upload_path
 from backend.jobs.states import Kind, State
 from backend.settings import Settings
 from simclr.datasets import DatasetInfo, open_dataset
+from simclr.datasets.factors import factors
 from simclr.datasets.report import kept_report
 from simclr.datasets.reporter import ReportFailed, report_in_child
+from simclr.datasets.store import content_hash
 from simclr.datasets.variants import LabelsVariant, SplitsVariant
 from simclr.events import Stopped
 from tests.backend.jobs.rows import job, submit
 from tests.simclr.datasets.pictures import class_folders, pack
 from tests.simclr.datasets.publisher import Publisher
-from tests.worker.imports import CIFAR, IMPORTS, QUICK, do_imports, importer_here, publishing_cifar10, reads_here
+from tests.worker.imports import (
+    CIFAR,
+    IMPORTS,
+    QUICK,
+    do_imports,
+    importer_here,
+    publishing_cifar10,
+    reads_here,
+)
 from tests.worker.waiting import until
 from worker.importing import Importer, Reads, Sources, sources_of
 from worker.slot import Slot
@@ -143,6 +153,15 @@ def test_the_report_is_there_when_the_import_has_ended_and_an_import_does_not_fa
     assert unreported is None
 
 
+def test_a_built_in_set_is_drawn_with_progress(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.importing.TELL_S", 0.0)
+    job_id = lab.ask(origin="builtin", source="factors", count=60, seed=4)
+    lab.do(until_stopped)  # which reads nothing
+    last = [event for event in lab.told(job_id) if event["kind"] == "progress"][-1]
+    assert (last["step"], last["steps"], last["unit"]) == (60, 60, "image")
+    assert made_by(lab, job_id).info["content_hash"] == content_hash(factors(60, 4))
+
+
 def made_by(lab: Lab, job_id: str) -> DatasetRow:
     with lab.catalogue.reading() as session:
         return session.get_one(DatasetRow, job(lab.catalogue, job_id).dataset_id)
@@ -187,6 +206,7 @@ def do_one(lab: Lab) -> None:
         ({"origin": "upload", "source": "zip"}, "upload_gone"),
         ({"origin": "folder", "source": "flowers"}, "no_folders"),
         ({"origin": "published", "source": "cifar11"}, "unknown_source"),
+        ({"origin": "builtin", "source": "cats"}, "unknown_source"),
         ({"origin": "set", "source": "0" * 26, "variant": {"make": "splits"}}, "dataset_deleted"),
     ],
 )

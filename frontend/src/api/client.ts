@@ -7,7 +7,6 @@ import { errorFrom } from './errors';
 import type { paths } from './schema';
 import type {
   AugmentConfig,
-  BuiltinSource,
   DatasetOut,
   EncoderOut,
   EstimateOut,
@@ -91,10 +90,6 @@ export function readDataset(dataset_id: string): Promise<DatasetOut> {
   return data(http.GET('/api/datasets/{dataset_id}', { params: { path: { dataset_id } } }));
 }
 
-export function addBuiltin(source: BuiltinSource): Promise<DatasetOut> {
-  return data(http.POST('/api/datasets/builtin', { body: { source } }));
-}
-
 /** Where an image's PNG is. It never changes, so the browser keeps it. */
 export function imageUrl(datasetId: string, index: number): string {
   return `/api/datasets/${datasetId}/images/${index}`;
@@ -117,7 +112,7 @@ export interface PreviewRequest extends StoryRequest {
 }
 
 export function previewViews(body: PreviewRequest, signal: AbortSignal): Promise<Preview> {
-  return data(http.POST('/api/augmentations/preview', { body, signal }));
+  return data(http.POST('/api/augmentations/preview', { body, signal })) as Promise<Preview>;
 }
 
 /** The same with pixels in place of files, which come sooner: what a slider asks for. */

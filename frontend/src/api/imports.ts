@@ -4,7 +4,7 @@ import type { ArchiveFormat } from '../lib/sets';
 import { data, http } from './client';
 import { ApiError, errorFrom } from './errors';
 import type { components } from './schema';
-import type { JobOut } from './types';
+import type { BuiltinSource, JobOut } from './types';
 
 export type SourcesOut = components['schemas']['SourcesOut'];
 export type PublishedOut = components['schemas']['PublishedOut'];
@@ -15,6 +15,12 @@ export type ImportIn = Partial<ImportBody>;
 /** What can be imported without an upload, and why one would choose what. */
 export function listSources(): Promise<SourcesOut> {
   return data(http.GET('/api/datasets/sources'));
+}
+
+/** Makes a built-in set; the answer is the job that does so, or did. `count` images, where that can be chosen. */
+export function addBuiltin(source: BuiltinSource, count: number | null = null): Promise<JobOut> {
+  const body = { source, count, seed: 0, name: '', submitter: '' };
+  return data(http.POST('/api/datasets/builtin', { body }));
 }
 
 /** Imports a published set or a folder of the server; the answer is the job that does so. */

@@ -217,7 +217,7 @@ export interface paths {
         put?: never;
         /**
          * Add Builtin
-         * @description Make a built-in data set.
+         * @description Queue the making of a built-in set; where it is here already, or being made, the answer is the job that did so.
          */
         post: operations["add_builtin"];
         delete?: never;
@@ -1599,13 +1599,33 @@ export interface components {
             /** N */
             n: number;
         };
-        /** BuiltinIn */
+        /**
+         * BuiltinIn
+         * @description A built-in set; of ``factors`` so many images as ``count`` says, 10,000 by default, from any ``seed``.
+         */
         BuiltinIn: {
+            /** Count */
+            count?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
             /**
              * Source
              * @enum {string}
              */
             source: "digits" | "patterns" | "factors";
+            /**
+             * Submitter
+             * @default
+             */
+            submitter: string;
         };
         /**
          * CellOut
@@ -1807,6 +1827,10 @@ export interface components {
             };
             /** Embed */
             embed: {
+                [key: string]: unknown;
+            };
+            /** Map */
+            map: {
                 [key: string]: unknown;
             };
             /** Parts */
@@ -5564,7 +5588,9 @@ export interface operations {
     add_builtin: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5574,22 +5600,22 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The same images are here already: the existing data set. */
+            /** @description This key was used: its job. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetOut"];
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             /** @description Successful Response */
-            201: {
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DatasetOut"];
+                    "application/json": components["schemas"]["JobOut"];
                 };
             };
             /** @description Client Error */

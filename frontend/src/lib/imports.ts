@@ -22,6 +22,7 @@ export function importText(
   if (job.state === 'queued') return `Accepted: ${placeText(job, crew)}.`;
   const text = howFarText(far);
   if (!text && job.config['origin'] === 'published') return 'The lab asks for the files …';
+  if (!text && job.config['origin'] === 'builtin') return 'The lab makes the images …';
   if (!text) return 'The lab reads and checks the images …';
   return `${text}${far.etaS === null ? '' : `, ${duration(far.etaS)} left`}.`;
 }

@@ -16,6 +16,8 @@ describe('an import', () => {
     const images = { step: 1234, steps: 20000, unit: 'image' as const, etaS: null };
     expect(importText(asked, images, alone)).toBe('1,234 of 20,000 images.');
     expect(importText(asked, nothing, alone)).toContain('reads and checks');
+    const drawn = job({ ...asked, config: { origin: 'builtin', source: 'factors' } });
+    expect(importText(drawn, nothing, alone)).toBe('The lab makes the images …');
     const told = { ...progress(500, 2000, 30), unit: 'image' as const };
     expect(standingText(job({ ...asked, progress: told }), alone, 0)).toBe('500 of 2,000 images · 30 s left');
   });

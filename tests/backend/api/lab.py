@@ -15,17 +15,18 @@ from starlette.testclient import TestClient
 
 from backend.app import create_app
 from backend.catalogue import queries
+from backend.catalogue.models import DatasetRow
 from backend.deps import Lab
-from backend.importing import add_dataset
 from backend.jobs import store
 from backend.jobs.outcomes import Artefact, Outcome, Succeeded
 from backend.jobs.states import Kind
 from backend.settings import Settings
 from backend.vision import Vision
-from simclr.datasets import Dataset, write_dataset
+from simclr.datasets import Dataset
 from simclr.encoder_file import read_encoder_file
 from simclr.index import norms_beside
 from simclr.results import EmbedResult, TransferResult
+from tests.sets import put_set
 from tests.tables import lay_tables
 from tests.worker.imports import do_imports, importer_here, reads_here
 from worker.importing import Reads, sources_of
@@ -88,8 +89,14 @@ def of_one_class() -> Dataset:
 
 
 def add_images(app: FastAPI, dataset: Dataset, name: str = "Little") -> str:
-    row, _ = add_dataset(lab(app), lambda folder: write_dataset(dataset, folder), name)
-    return row.id
+    return put_set(lab(app).catalogue, lab(app).folder, dataset, name)
+
+
+def folder_of(app: FastAPI, dataset_id: str) -> Path:
+    """Where the images of a set lie."""
+    with lab(app).catalogue.reading() as session:
+        row = session.get_one(DatasetRow, dataset_id)
+    return lab(app).folder / str(row.key)
 
 
 def settle(app: FastAPI, job_id: str, outcome: Outcome) -> None:

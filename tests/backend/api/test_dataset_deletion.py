@@ -17,14 +17,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
         yield app
 
 
-def folder(app: FastAPI, dataset_id: str) -> Path:
-    return lab.lab(app).folder / f"datasets/{dataset_id}"
-
-
 def test_a_set_that_nobody_worked_with_is_gone(own: FastAPI) -> None:
     client, dataset = lab.signed_in(own), lab.images(seed=20)
     dataset_id = lab.add_images(own, dataset)
-    path = f"/api/datasets/{dataset_id}"
+    path, folder = f"/api/datasets/{dataset_id}", lab.folder_of(own, dataset_id)
     assert client.get(f"{path}/images/0").status_code == 200
     uses = client.get(f"{path}/uses").json()
     assert uses["bytes"] > dataset.images.nbytes
@@ -32,7 +28,7 @@ def test_a_set_that_nobody_worked_with_is_gone(own: FastAPI) -> None:
         "unfinished": [], "encoders": [], "embeddings": 0, "results": 0, "jobs": 0, "shares_images": False,
     }  # fmt: skip
     assert client.delete(path).status_code == 204
-    assert not folder(own, dataset_id).exists()
+    assert not folder.exists()
     assert [client.get(f"{path}{below}").status_code for below in ("", "/images/0", "/report")] == [404] * 3
     assert client.delete(path).status_code == 404
     assert lab.add_images(own, dataset) != dataset_id
@@ -55,7 +51,7 @@ def test_a_waiting_job_keeps_its_set(own: FastAPI) -> None:
     assert client.get(f"{path}/uses").json()["unfinished"] == [
         {"id": job["id"], "name": job["name"], "state": "queued"}
     ]
-    assert folder(own, dataset_id).exists()
+    assert lab.folder_of(own, dataset_id).exists()
     client.post(f"/api/jobs/{job['id']}/cancel")
     assert client.delete(path).status_code == 204
     assert client.get(f"/api/jobs/{job['id']}").json()["dataset_id"] == dataset_id
@@ -93,12 +89,12 @@ def test_what_was_made_with_the_images_outlives_them_and_is_whole_when_they_come
         f"/api/datasets/{dataset_id}",
         {"encoder_id": encoder["id"], "dataset_id": dataset_id, "image_index": 3},
     )
-    found = client.post("/api/search", json=query).json()
+    found, folder = client.post("/api/search", json=query).json(), lab.folder_of(own, dataset_id)
     uses = client.get(f"{path}/uses").json()
     assert uses["encoders"] == [{"id": encoder["id"], "name": encoder["name"]}]
     assert (uses["embeddings"], uses["jobs"]) == (1, 1)
     assert client.delete(path).status_code == 204
-    assert not folder(own, dataset_id).exists()
+    assert not folder.exists()
     assert dataset_id not in [item["id"] for item in client.get("/api/datasets").json()["items"]]
     assert client.get(f"/api/encoders/{encoder['id']}").status_code == 200
     assert client.get(f"/api/results?dataset_id={dataset_id}").status_code == 200
@@ -116,8 +112,9 @@ def test_what_was_made_with_the_images_outlives_them_and_is_whole_when_they_come
 def test_files_that_a_crash_left_go_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with lab.running(tmp_path) as app, monkeypatch.context() as crashing:
         dataset_id = lab.add_images(app, lab.images())
+        folder = lab.folder_of(app, dataset_id)
         crashing.setattr("backend.api.dataset_deletion.delete_files", lambda *_: None)
         assert lab.signed_in(app).delete(f"/api/datasets/{dataset_id}").status_code == 204
-        assert folder(app, dataset_id).exists()
+        assert folder.exists()
     with lab.running(tmp_path) as app:
-        assert not folder(app, dataset_id).exists()
+        assert not folder.exists()

@@ -28,41 +28,12 @@ def folders(app: FastAPI) -> tuple[list[Path], list[Path]]:
     return sorted((folder / "datasets").glob("*")), sorted((folder / "staging").glob("*"))
 
 
-def test_the_set_of_known_factors_is_offered(own: FastAPI) -> None:
-    made = lab.signed_in(own).post("/api/datasets/builtin", json={"source": "factors"}).json()
-    assert (len(made["classes"]), made["image_size"], made["channels"]) == (10, 64, 3)
-
-
 def test_what_a_crash_left_among_the_uploads_is_removed_at_start(tmp_path: Path) -> None:
     left = tmp_path / "staging" / "old"
     left.mkdir(parents=True)
     (left / "images.npy").write_bytes(b"x")
     with lab.running(tmp_path) as app:
         assert folders(app) == ([], [])
-
-
-def test_a_set_that_was_being_entered_when_the_lab_died_goes_at_the_next_start_and_no_other(tmp_path: Path) -> None:
-    with lab.running(tmp_path) as app:
-        entered = lab.add_images(app, lab.images())
-    for name in ("half", "strange"):
-        (tmp_path / "datasets" / name).mkdir()
-    for name in ("half", entered):
-        (tmp_path / "staging" / f"{name}.entering").touch()
-    (tmp_path / "staging" / "unheard-of.upload").touch()
-    with lab.running(tmp_path) as app:
-        made, sent = folders(app)
-    # Of "strange" nothing says that it is ours; the doctor names it.
-    assert ([path.name for path in made], sent) == (sorted([entered, "strange"]), [])
-
-
-@pytest.mark.slow
-def test_a_built_in_set_is_made_once(own: FastAPI) -> None:
-    client = lab.signed_in(own)
-    first = client.post("/api/datasets/builtin", json={"source": "digits"})
-    second = client.post("/api/datasets/builtin", json={"source": "digits"})
-    assert (first.status_code, second.status_code) == (201, 200)
-    assert first.json() == second.json()
-    assert (first.json()["n"], len(first.json()["classes"])) == (1797, 10)
 
 
 @pytest.mark.parametrize(

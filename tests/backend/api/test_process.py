@@ -18,6 +18,7 @@ from simclr.events import Log
 from tests.backend.api.lab import images
 from tests.backend.api.packing import npz
 from tests.backend.api.process import Api, children, is_gone, started, wait_until
+from tests.sets import put_builtin
 from tests.worker.imports import do_imports, importer_here
 from worker.importing import sources_of
 
@@ -290,7 +291,7 @@ def test_stopping_ends_open_streams_and_leaves_no_process(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_a_client_that_does_not_read_holds_nobody_up_who_stops_the_lab(tmp_path: Path) -> None:
     with started(tmp_path) as api:
-        dataset_id = api.client.post("/api/datasets/builtin", json={"source": "digits"}).json()["id"]
+        dataset_id = put_builtin(api.settings, "digits")
         job_id = submit(api, dataset_id)
         catalogue = open_catalogue(api.settings)
         held = claim(catalogue)

@@ -34,13 +34,13 @@ def test_a_report_is_made_when_first_asked_for_and_kept(client: TestClient, show
     assert (first.status_code, first.json()) == (202, {"before": 0})
     wait_until(lambda: client.get(path).status_code == 200)
     assert client.get(path).json() == make_report(lab.images()).model_dump(mode="json")
-    assert (lab.lab(app).folder / f"datasets/{shown.dataset}/report.json").exists()
+    assert (lab.folder_of(app, shown.dataset) / "report.json").exists()
     assert client.get(f"/api/datasets/{lab.N:026}/report").status_code == 404
 
 
 def test_a_report_that_fails_is_told_once_and_tried_again(own: FastAPI) -> None:
     client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images(seed=5))
-    labels = lab.lab(own).folder / f"datasets/{dataset_id}/labels.npy"
+    labels = lab.folder_of(own, dataset_id) / "labels.npy"
     whole = labels.read_bytes()
     labels.write_bytes(b"")
     path = f"/api/datasets/{dataset_id}/report"
@@ -108,7 +108,7 @@ def test_the_files_left_out_are_a_table_to_keep_and_never_a_page(own: FastAPI) -
     client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images(seed=6))
     path = f"/api/datasets/{dataset_id}/skipped.csv"
     assert client.get(path).text.splitlines() == ['\ufeff"file","code","reason"']
-    origin = lab.lab(own).folder / f"datasets/{dataset_id}/origin.json"
+    origin = lab.folder_of(own, dataset_id) / "origin.json"
     origin.write_text('{"skipped": [{"name": "é.png", "code": "empty", "reason": "it is empty"}], "skipped_n": 1}')
     answer = client.get(path)
     assert answer.content.decode("utf-8-sig").splitlines()[1] == '"é.png","empty","it is empty"'

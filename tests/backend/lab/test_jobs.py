@@ -16,6 +16,7 @@ from backend.lab.jobs import changed, duration, time_of
 from simclr.config import PretrainConfig
 from simclr.events import Checkpoint, Progress
 from tests.backend.api.process import Api, started
+from tests.sets import put_builtin
 
 Run = Callable[..., str]
 
@@ -28,7 +29,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def dataset_id(api: Api) -> str:
-    return str(api.client.post("/api/datasets/builtin", json={"source": "digits"}).json()["id"])
+    return put_builtin(api.settings, "digits")
 
 
 @pytest.fixture

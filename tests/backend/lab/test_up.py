@@ -14,7 +14,8 @@ import pytest
 
 from backend.catalogue.engine import open_catalogue
 from backend.catalogue.upgrade import upgrade
-from backend.lab.client import Client
+from backend.lab.client import Client, Job
+from backend.lab.demo import finished
 from backend.settings import Settings
 from simclr.config import EncoderConfig, PretrainConfig
 from tests.backend.lab.conftest import READY, Started, process_of, processes_of
@@ -127,7 +128,7 @@ def test_a_job_that_runs_while_the_lab_stops_says_so_and_starts_again(start: Sta
     first = start("up")
     first.until(READY)
     with Client(*link(first)) as client:
-        dataset = client.post("/datasets/builtin", {"source": "digits"})["id"]
+        dataset = finished(client, Job.of(client.post("/datasets/builtin", {"source": "digits"})))["dataset_id"]
         job = client.post("/jobs", {"kind": "pretrain", "dataset_id": dataset, "config": long.model_dump(mode="json")})
         eventually(lambda: (client.get(f"/jobs/{job['id']}")["progress"] or {}).get("step", 0) > 0, within_s=60)
     leaves_nothing_behind(first, Path(environ["SIMCLR_LAB_DATA"]), signal.SIGINT)
