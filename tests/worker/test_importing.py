@@ -41,6 +41,8 @@ from worker.importing import Importer, Reads, Sources, sources_of
 from worker.slot import Slot
 from worker.supervise import Attempt
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Lab:

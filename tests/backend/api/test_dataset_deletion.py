@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from tests.backend.api import lab
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:

@@ -22,6 +22,8 @@ from tests.sets import put_builtin
 from tests.worker.imports import do_imports, importer_here
 from worker.importing import sources_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
@@ -92,7 +94,6 @@ def events(stream: httpx2.Response) -> Iterator[dict[str, str]]:
             event = {}
 
 
-@pytest.mark.slow
 def test_the_first_answer_waits_for_no_large_library(tmp_path: Path) -> None:
     """Each of them takes from half a second to several to import."""
     with started(tmp_path) as api:
@@ -269,7 +270,6 @@ def test_uploads_do_not_pile_up_in_memory(api: Api) -> None:
     assert list((api.settings.data_folder / "staging").iterdir()) == []
 
 
-@pytest.mark.slow
 def test_stopping_ends_open_streams_and_leaves_no_process(tmp_path: Path) -> None:
     with started(tmp_path) as api:
         catalogue = open_catalogue(api.settings)
@@ -288,7 +288,6 @@ def test_stopping_ends_open_streams_and_leaves_no_process(tmp_path: Path) -> Non
             wait_until(lambda pid=pid: is_gone(pid))  # type: ignore[misc]
 
 
-@pytest.mark.slow
 def test_a_client_that_does_not_read_holds_nobody_up_who_stops_the_lab(tmp_path: Path) -> None:
     with started(tmp_path) as api:
         dataset_id = put_builtin(api.settings, "digits")
@@ -303,7 +302,6 @@ def test_a_client_that_does_not_read_holds_nobody_up_who_stops_the_lab(tmp_path:
             api.stop(10.0)
 
 
-@pytest.mark.slow
 def test_a_killed_api_takes_its_child_along(tmp_path: Path) -> None:
     with started(tmp_path) as api:
         wait_until(lambda: bool(children(api.pid)))
@@ -312,7 +310,6 @@ def test_a_killed_api_takes_its_child_along(tmp_path: Path) -> None:
         wait_until(lambda: is_gone(child))
 
 
-@pytest.mark.slow
 def test_a_session_survives_a_restart(tmp_path: Path) -> None:
     with started(tmp_path) as api:
         answer = api.client.post("/api/session", json={"token": api.settings.access_token})

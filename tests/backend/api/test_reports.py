@@ -20,6 +20,8 @@ from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
 from tests.backend.api.process import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:

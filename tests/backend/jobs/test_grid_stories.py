@@ -24,6 +24,8 @@ from simclr.config import KnnConfig
 from tests.backend.jobs.rows import TRANSFERRED, add_dataset, add_encoder, submit
 from tests.backend.jobs.test_lifecycle import IN_MEMORY
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = Path("/nowhere")
 KS = st.sets(st.integers(1, 4), min_size=1)
 STRONGEST = (Desired.RUN, Desired.PAUSE, Desired.CANCEL)
@@ -146,7 +148,6 @@ class Stories(RuleBasedStateMachine):
         return not State(job.state).is_terminal and job.desired != Desired.CANCEL
 
 
-@pytest.mark.slow
 def test_no_cell_is_computed_twice_and_every_wish_is_obeyed() -> None:
     with tempfile.TemporaryDirectory(prefix="grids-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
         Stories.door = open_url(f"sqlite:///{folder}/catalogue.sqlite")

@@ -18,6 +18,8 @@ from simclr.events import Checkpoint, Progress
 from tests.backend.api.process import Api, started
 from tests.sets import put_builtin
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., str]
 
 
