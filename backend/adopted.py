@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from backend.baselines import enter_encoder
+from backend.catalogue import queries
 from backend.catalogue.models import CheckpointRow, DatasetRow, EncoderRow, JobRow
 from backend.deps import Lab
+from backend.errors import not_found
 from backend.staging import MIB
 from simclr.encoder_file import ImageFacts, image_facts
 
@@ -30,6 +32,20 @@ def add_checkpoint(
 
     name = f"{job.name}, step {saved.step}"
     return enter_encoder(lab, make, name, str(job.dataset_id), run_id=job.id, step=saved.step)
+
+
+def list_encoder(lab: Lab, encoder_id: str) -> tuple[EncoderRow, bool]:
+    """An encoder that was kept of an epoch, now among all others, and whether that is new.
+
+    Raises:
+        ApiError: 404, it went meanwhile.
+    """
+    with lab.catalogue.writing() as session:
+        row = queries.encoder(session, encoder_id)
+        if row is None:
+            raise not_found("encoder", encoder_id, "it was superseded a moment ago")
+        was_listed, row.listed = row.listed, True
+        return row, not was_listed
 
 
 def add_upload(

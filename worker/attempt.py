@@ -81,8 +81,8 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
                 strategy, encoder, dataset, run, emit, should_stop, resume=order.resume, cadence=cadence, cache=cache
             )
         case Kind.EMBED:
-            choices = EmbedConfig.model_validate(order.config)
-            return embed(choices, _encoder_of(order), dataset, run, emit, should_stop, cache)
+            wanted = EmbedConfig.model_validate(order.config)
+            return embed(wanted, _encoder_of(order), dataset, run, emit, should_stop, cache)
         case Kind.IMPORT:
             raise ValueError("an import is no work for a runner, which holds torch: its slot is worker.importing's")
 

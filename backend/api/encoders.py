@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field, TypeAdapter
 
-from backend.adopted import add_checkpoint, add_imagenet, add_upload
+from backend.adopted import add_checkpoint, add_imagenet, add_upload, list_encoder
 from backend.api.fields import Name, RowId
 from backend.api.rows import dataset_row, encoder_row, job_row
 from backend.baselines import add_pixels, add_untrained
@@ -80,7 +80,7 @@ class PixelsIn(BaseModel):
 
 
 class CheckpointIn(BaseModel):
-    """The encoder of a pretraining as it was at a checkpoint that is kept; GET /api/jobs/{id}/checkpoints lists them."""
+    """The encoder of a pretraining as it was at a kept checkpoint, see GET /api/jobs/{id}/checkpoints, or at a saved epoch."""
 
     origin: Literal["checkpoint"]
     job_id: RowId
@@ -174,7 +174,8 @@ def _of_checkpoint(body: CheckpointIn, lab: Lab) -> tuple[EncoderRow, bool]:
         if job.kind != Kind.PRETRAIN:
             raise ApiError(422, "no_pretraining", f"{job.name} is no pretraining: only those leave encoders.", "job_id")
         kept = {row.step: row for row in queries.checkpoints(session, job.id)}
-        if body.step not in kept:
+        saved = {row.step: row.id for row in queries.encoders_on_the_way(session, job.id) if row.run_id == job.id}
+        if body.step not in kept and body.step not in saved:
             steps = ", ".join(map(str, sorted(kept))) or "none"
             raise ApiError(
                 404,
@@ -182,6 +183,8 @@ def _of_checkpoint(body: CheckpointIn, lab: Lab) -> tuple[EncoderRow, bool]:
                 f"{job.name} keeps no checkpoint of step {body.step}: it has {steps}.",
                 "step",
             )
+        if body.step in saved:
+            return list_encoder(lab, saved[body.step])
         made = queries.encoders_made_by(session, [job.id]).get(job.id)
         finished = encoder_row(session, made) if made is not None else None
         dataset = dataset_row(session, str(job.dataset_id)) if finished is None else None

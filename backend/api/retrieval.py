@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from backend.api.augmentations import Tab
+from backend.api.banks import Features, bank_of
 from backend.api.fields import RowId
 from backend.api.rows import dataset_row
-from backend.api.search import bank_row
 from backend.api.studies import sample_of
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
@@ -28,6 +28,7 @@ QUERIED_FIRST: tuple[Split, ...] = ("test", "val", "train")
 class _Asked(BaseModel):
     encoder_id: RowId
     dataset_id: RowId
+    features: Features = "h"
     tab: Tab = ""
 
 
@@ -155,8 +156,8 @@ def _opened(lab: Lab, body: _Asked) -> tuple[Dataset, str]:
     """The set, and the path of its embeddings."""
     with lab.catalogue.reading() as session:
         row = dataset_row(session, body.dataset_id)
-        bank = bank_row(session, body.encoder_id, row)
-    return lab.dataset(row.key), str(lab.folder / bank.key)
+        _, key = bank_of(session, body.encoder_id, row, body.features)
+    return lab.dataset(row.key), str(lab.folder / key)
 
 
 def _check_labels(split: Split, found: int, fewest: int) -> None:

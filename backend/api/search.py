@@ -7,15 +7,14 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session
 
+from backend.api.banks import Features, bank_of
 from backend.api.fields import RowId
 from backend.api.images import MAX_INDEX
 from backend.api.rows import check_index, dataset_row, encoder_row, label_of
 from backend.api.search_answers import QueryOut, SearchOut, engine_out, hits, precisions
 from backend.api.search_filters import images_among, search_distinct
-from backend.catalogue import queries
-from backend.catalogue.models import BankRow, DatasetRow, EncoderRow
+from backend.catalogue.models import DatasetRow, EncoderRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
 from backend.search_engines import Asked, Chosen
@@ -36,8 +35,9 @@ ImageIndex = Annotated[int, Field(ge=0, le=MAX_INDEX)]
 class _Asked(BaseModel):
     """Only images of ``split`` and of the class ``label`` are found, where they are given.
 
-    ``metric`` compares directions (cosine), or features as the encoder gives them (euclidean). ``engine`` auto is the exact one
-    for small sets. ``exclude_duplicates`` leaves out images with the pixels of the query or of a nearer hit.
+    ``features`` are h, or z behind the projection head. ``metric`` compares directions (cosine), or features as the encoder
+    gives them (euclidean). ``engine`` auto is the exact one for small sets. ``exclude_duplicates`` leaves out images with the
+    pixels of the query or of a nearer hit.
     """
 
     encoder_id: RowId
@@ -48,6 +48,7 @@ class _Asked(BaseModel):
     metric: Metric = "cosine"
     engine: Asked = "auto"
     exclude_duplicates: bool = False
+    features: Features = "h"
 
 
 class SearchIn(_Asked):
@@ -121,7 +122,7 @@ def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> SearchOut:
     searched = _open(lab, asked)
     dataset, engine = searched.dataset, searched.chosen.engine
     among = images_among(dataset, searched.row, asked)
-    encoded = lab.ask(_encode_request(lab, searched.encoder, dataset), [image])
+    encoded = lab.ask(_encode_request(lab, searched.encoder, dataset, asked.features), [image])
     query = np.frombuffer(encoded.blobs[0], dtype=np.float32)
     if asked.exclude_duplicates:
         pixels = encoded.blobs[1]
@@ -151,8 +152,8 @@ def _open(lab: Lab, asked: _Asked) -> _Searched:
     with lab.catalogue.reading() as session:
         row = dataset_row(session, asked.dataset_id)
         encoder = encoder_row(session, asked.encoder_id)
-        bank = bank_row(session, asked.encoder_id, row)
-    dataset, index = lab.dataset(row.key), lab.bank(bank.key)
+        bank, key = bank_of(session, asked.encoder_id, row, asked.features)
+    dataset, index = lab.dataset(row.key), lab.bank(key)
     try:
         exact = index.by(asked.metric)
     except ValueError:
@@ -161,7 +162,7 @@ def _open(lab: Lab, asked: _Asked) -> _Searched:
             "Euclidean distance: press Embed again, or search by cosine."
         )
         raise ApiError(409, "no_lengths", message, "metric") from None
-    chosen = lab.engines.choose(asked.engine, lab.folder / bank.key, bank.id, exact)
+    chosen = lab.engines.choose(asked.engine, lab.folder / key, bank.id, exact)
     return _Searched(row, encoder, dataset, exact, chosen)
 
 
@@ -181,21 +182,7 @@ def _query(exact: Index, body: SearchIn) -> Rows:
         raise ApiError(422, "no_query", f"{str(error).capitalize()}.", "unlike") from None
 
 
-def _encode_request(lab: Lab, encoder: EncoderRow, dataset: Dataset) -> dict[str, Any]:
+def _encode_request(lab: Lab, encoder: EncoderRow, dataset: Dataset, features: Features) -> dict[str, Any]:
     # The image is first made such as those of the data set, then what the encoder expects: as its neighbours were.
-    path = str(lab.folder / encoder.key)
-    return {"do": "encode", "encoder": path, "channels": dataset.channels, "image_size": dataset.image_size}
-
-
-def bank_row(session: Session, encoder_id: str, dataset: DatasetRow) -> BankRow:
-    """The bank of an encoder for a data set.
-
-    Raises:
-        ApiError: 404 there is no such encoder; 409 it has not embedded this data set.
-    """
-    encoder = encoder_row(session, encoder_id)
-    bank = queries.bank(session, encoder_id, dataset.id)
-    if bank is None:
-        message = f"{encoder.name} has no embeddings of {dataset.name} yet: press Embed, then search again."
-        raise ApiError(409, "no_embeddings", message)
-    return bank
+    asked = {"do": "encode", "encoder": str(lab.folder / encoder.key), "features": features}
+    return {**asked, "channels": dataset.channels, "image_size": dataset.image_size}

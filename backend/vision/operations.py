@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from backend.vision.alike import why
-from backend.vision.encoders import encoder_at
+from backend.vision.encoders import encoder_at, head_at
 from backend.vision.frames import Header
 from backend.vision.previews import Reply, photo, preview, sheet, told
 from simclr.datasets.errors import DatasetError
@@ -17,13 +17,14 @@ from simclr.encoders import load_encoder, prepare, untrained_encoder
 
 
 def encode(header: Header, blobs: list[bytes]) -> Reply:
-    """The features of an uploaded image as the encoder gives them, float32, and its pixels as the set has them, uint8."""
+    """Features h or z of an uploaded image as the encoder gives them, float32, and its pixels as the set has them, uint8."""
     encoder, file = encoder_at(header["encoder"])
     size = header["image_size"]
     picture = to_square(decode_image(blobs[0], needed_px=size), header["channels"], size)
     image = torch.from_numpy(np.array(picture)[None])
     with torch.inference_mode():
-        features = encoder(prepare(image, file))[0].numpy()
+        h = encoder(prepare(image, file))
+        features = (head_at(header["encoder"])(h) if header["features"] == "z" else h)[0].numpy()
     length = float(np.linalg.norm(features))
     if not (np.isfinite(length) and length > 0):
         raise ValueError("the encoder sees nothing in this image, so it has no neighbours: try another one")

@@ -1693,7 +1693,7 @@ export interface components {
         };
         /**
          * CheckpointIn
-         * @description The encoder of a pretraining as it was at a checkpoint that is kept; GET /api/jobs/{id}/checkpoints lists them.
+         * @description The encoder of a pretraining as it was at a kept checkpoint, see GET /api/jobs/{id}/checkpoints, or at a saved epoch.
          */
         CheckpointIn: {
             /**
@@ -1827,10 +1827,6 @@ export interface components {
             };
             /** Embed */
             embed: {
-                [key: string]: unknown;
-            };
-            /** Map */
-            map: {
                 [key: string]: unknown;
             };
             /** Parts */
@@ -2781,6 +2777,12 @@ export interface components {
              * @description Id of a row: 26 digits and small letters.
              */
             encoder_id: string;
+            /**
+             * Features
+             * @default h
+             * @enum {string}
+             */
+            features: "h" | "z";
             /**
              * K
              * @default 10
@@ -4344,6 +4346,12 @@ export interface components {
              * @description Id of a row: 26 digits and small letters.
              */
             encoder_id: string;
+            /**
+             * Features
+             * @default h
+             * @enum {string}
+             */
+            features: "h" | "z";
             /** Gallery */
             gallery?: ("train" | "val" | "test") | null;
             /** Queries */
@@ -4492,6 +4500,12 @@ export interface components {
              * @default false
              */
             exclude_duplicates: boolean;
+            /**
+             * Features
+             * @default h
+             * @enum {string}
+             */
+            features: "h" | "z";
             /** Image Index */
             image_index: number;
             /**
@@ -8083,6 +8097,7 @@ export interface operations {
                 metric?: "cosine" | "euclidean";
                 engine?: "auto" | "exact" | "hnsw" | "pgvector";
                 exclude_duplicates?: boolean;
+                features?: "h" | "z";
             };
             header?: never;
             path?: never;

@@ -260,5 +260,18 @@ def test_a_kept_checkpoint_of_a_run_becomes_an_encoder_and_the_run_is_judged(ado
     assert (last.status_code, last.json()["id"]) == (200, produced), "the end of a run is its encoder"
     unknown = client.post("/api/encoders", json={**body, "step": 4})
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "unknown_checkpoint")
+    way = client.get("/api/encoders", params={"job_id": job_id}).json()["items"]
+    assert [(state["epoch"], state["step"], state["origin"], state["listed"]) for state in way] == [
+        (0, 0, "untrained", False),
+        (1, 3, "pretrained", False),
+        (None, 5, "pretrained", True),
+        (2, 6, "pretrained", True),
+    ]
+    first = client.post("/api/encoders", json={**body, "step": 3})
+    assert (first.status_code, first.json()["id"], first.json()["epoch"]) == (201, way[1]["id"], 1)
+    assert client.post("/api/encoders", json={**body, "step": 3}).status_code == 200
+    listed = {encoder["id"] for encoder in client.get("/api/encoders").json()["items"]}
+    assert [state["id"] in listed for state in way] == [False, True, True, True]
+    assert client.get("/api/encoders", params={"job_id": UNKNOWN}).status_code == 404
     with lab.lab(adopting).catalogue.reading() as session:
         assert violations(session, lab.lab(adopting).folder) == []

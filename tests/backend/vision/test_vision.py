@@ -112,7 +112,7 @@ def test_what_is_no_image_is_refused_and_the_child_lives_on(vision: Vision, tmp_
     encoder = tmp_path / "pixels.safetensors"
     pixels_encoder(image_facts(images()), encoder)
     child = vision.child_pid
-    header = {"do": "encode", "encoder": str(encoder), "channels": 3, "image_size": 16}
+    header = {"do": "encode", "encoder": str(encoder), "features": "h", "channels": 3, "image_size": 16}
     for junk in (b"", b"GIF89a", b"<svg/>", b"%PDF-1.4", os.urandom(1000)):
         with pytest.raises(VisionRefused) as refusal:
             vision.ask(header, [junk])
