@@ -15,7 +15,7 @@ from simclr.runs import sha256_of
 
 
 def add_pixels(lab: Lab, dataset: DatasetRow) -> tuple[EncoderRow, bool]:
-    """The pixels of a data set's images as features, and whether this encoder is new."""
+    """The pixels of a data set's images as features, see ``simclr.encoder_file``, and whether this encoder is new."""
     facts = image_facts(lab.dataset(dataset.key))
     return enter_encoder(lab, lambda path: pixels_encoder(facts, path), f"Pixels of {dataset.name}", dataset.id)
 

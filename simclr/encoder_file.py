@@ -17,6 +17,7 @@ from simclr.runs import writing
 HEADER = "simclr_encoder"
 # A channel that is the same in all images has no spread to divide by.
 SMALLEST_STD = 1 / 255
+PIXELS_SIDE = 32
 Channel = tuple[float, ...]
 # Where weights come from: trained here, random, torchvision's of ImageNet, another program's; or there are none.
 Origin = Literal["pretrained", "untrained", "imagenet", "imported", "pixels"]
@@ -132,12 +133,17 @@ def header(file: EncoderFile) -> dict[str, str]:
 
 
 def pixels_encoder(facts: ImageFacts, path: Path) -> EncoderFile:
-    """Write the "encoder" whose features are the normalised pixels themselves: the baseline that needs no network."""
+    """Write the "encoder" whose features are the pixels themselves: the baseline that needs no network.
+
+    Of every channel the set's mean is subtracted, and it is divided by its spread. Images larger than ``PIXELS_SIDE`` are brought
+    to that size, so that the features have 3,072 dimensions at most.
+    """
+    size = min(facts.image_size, PIXELS_SIDE)
     file = EncoderFile(
-        **facts.model_dump(include=set(ImageFacts.model_fields)),
+        **facts.model_dump(include=set(ImageFacts.model_fields)) | {"image_size": size},
         origin="pixels",
         architecture=None,
-        feature_dim=facts.channels * facts.image_size**2,
+        feature_dim=facts.channels * size**2,
     )
     with writing(path) as temporary:
         save_file({}, temporary, metadata=header(file))

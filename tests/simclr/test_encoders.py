@@ -253,6 +253,10 @@ def test_raw_pixels_are_an_encoder_without_weights(tmp_path: Path) -> None:
     assert (file.feature_dim, file.architecture, list(encoder.parameters())) == (3 * 16 * 16, None, [])
     images = prepare(random_images(2, 3, 16), file)
     assert torch.equal(encoder(images), images.flatten(1))
+    large = pixels_encoder(FACTS.model_copy(update={"image_size": 96}), tmp_path / "large.safetensors")
+    assert (large.image_size, large.feature_dim) == (32, 3 * 32 * 32)
+    shrunk = prepare(random_images(2, 3, 96), large)
+    assert load_encoder(tmp_path / "large.safetensors")[0](shrunk).shape == (2, 3 * 32 * 32)
 
 
 def test_mean_and_spread_are_those_of_the_training_images() -> None:

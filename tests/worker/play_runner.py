@@ -78,15 +78,25 @@ def work_until_stopped(say: Say, should_stop: ShouldStop) -> None:
 def succeed(order: Order, say: Say) -> int:
     from simclr.config import EncoderConfig
     from simclr.encoder_file import ImageFacts, pixels_encoder
+    from simclr.events import SavedEpoch
+    from simclr.runs import sha256_of
 
     facts = ImageFacts(channels=1, image_size=8, mean=(0.5,), std=(0.2,))
     run = Run(order.run)
     run.begin(EncoderConfig())
-    pixels_encoder(facts, run.encoder)
+    described = pixels_encoder(facts, run.encoder).model_dump(mode="json")
+    for epoch, kept in ((0, [0]), (1, [0, 1]), (2, [0, 2])):
+        path = run.saved_epoch(epoch)
+        pixels_encoder(facts, path)
+        say(
+            SavedEpoch(
+                epoch=epoch, step=epoch, name=path.name, sha256=sha256_of(path), description=described, kept=kept
+            )
+        )
     say(
         Finished(
             result=PretrainResult(
-                epochs=1, steps=1, loss=1.0, chance=2.0, knn_accuracy=None, feature_dim=64, images_per_s=1.0, seconds=0.1,
+                epochs=3, steps=3, loss=1.0, chance=2.0, knn_accuracy=None, feature_dim=64, images_per_s=1.0, seconds=0.1,
                 device="none",
             )
         )

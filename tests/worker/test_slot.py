@@ -98,6 +98,11 @@ def test_a_waiting_job_is_found_without_a_bell_and_leaves_its_encoder(
     assert encoder is not None
     assert (settings.data_folder / encoder.key).is_file()
     assert encoder.description["feature_dim"] == 64
+    with catalogue.reading() as session:
+        epochs = [row.epoch for row in queries.encoders_on_the_way(session, job_id)]
+    assert epochs == [0, 2, 3], "the first was superseded"
+    files = {path.name for path in (settings.data_folder / encoder.key).parent.glob("epoch-*")}
+    assert files == {"epoch-000000.safetensors", "epoch-000002.safetensors"}
 
 
 def test_what_libraries_print_does_not_disturb_the_job_and_is_shown(
