@@ -107,7 +107,7 @@ def embedded(page: Page, trained: str) -> str:
     page.goto(trained)
     page.get_by_role("link", name="Embed & search").click()
     page.get_by_role("button", name="Embed", exact=True).click()
-    expect(page.get_by_role("heading", name="Query")).to_be_visible(timeout=TRAINING_MS)
+    expect(page.get_by_text("Choose a query: the nearest images appear here.")).to_be_visible(timeout=TRAINING_MS)
     return page.url
 
 
@@ -255,7 +255,7 @@ def interval_of(page: Page, origin: str, strategy: str) -> tuple[float, float]:
 
 
 def choose(page: Page, file: Path) -> None:
-    page.get_by_label("Query image").set_input_files(file)
+    page.get_by_label("Photo", exact=True).set_input_files(file)
 
 
 def drop(page: Page, file: Path) -> None:

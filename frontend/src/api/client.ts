@@ -19,11 +19,9 @@ import type {
   PreviewBody,
   Preview,
   Story,
-  SearchOut,
   Shortcuts,
   Strategy,
   SystemOut,
-  Split,
 } from './types';
 
 /** The schemas of every config; OpenAPI says only that they are objects. */
@@ -232,41 +230,4 @@ export function addUntrained(like: string, seed: number): Promise<EncoderOut> {
 /** The encoder that is none: the pixels themselves. */
 export function addPixels(dataset_id: string): Promise<EncoderOut> {
   return data(http.POST('/api/encoders', { body: { origin: 'pixels', dataset_id } }));
-}
-
-/** What may be found; null stands for every split, or every class. */
-export interface SearchRequest {
-  encoder_id: string;
-  dataset_id: string;
-  k: number;
-  split: Split | null;
-  label: number | null;
-}
-
-/** Images of the set: `image_index` and `also` to be like, `unlike` to keep away from. */
-export interface SearchImages {
-  image_index: number;
-  also: number[];
-  unlike: number[];
-}
-
-export function searchByImages(
-  request: SearchRequest,
-  images: SearchImages,
-  signal: AbortSignal,
-): Promise<SearchOut> {
-  return data(http.POST('/api/search', { body: { ...request, ...images }, signal }));
-}
-
-export function searchByUpload(query: SearchRequest, image: Blob, signal: AbortSignal): Promise<SearchOut> {
-  return data(
-    http.POST('/api/search/upload', {
-      params: { query: { ...query, split: query.split ?? undefined, label: query.label ?? undefined } },
-      // The body is the image itself; its type travels in the header.
-      body: image as unknown as string,
-      bodySerializer: (blob) => blob,
-      headers: { 'Content-Type': image.type || 'application/octet-stream' },
-      signal,
-    }),
-  );
 }

@@ -41,3 +41,12 @@ export function uploadEncoder(dataset_id: string, file: File): Promise<EncoderOu
     }),
   );
 }
+
+export function readEncoder(encoder_id: string): Promise<EncoderOut> {
+  return data(http.GET('/api/encoders/{encoder_id}', { params: { path: { encoder_id } } }));
+}
+
+/** Every state of a pretraining that is kept as an encoder, by training; most are in no other list. */
+export async function listStates(job_id: string): Promise<EncoderOut[]> {
+  return (await data(http.GET('/api/encoders', { params: { query: { job_id } } }))).items;
+}

@@ -1,5 +1,8 @@
 /** How the hits of several encoders for one query agree: sets of neighbours, and the ranks of those that are shared. */
 
+import type { SearchOut } from '../api/types';
+import { percent } from './numbers';
+
 /** Where an image stands that another column also found. */
 export interface Shared {
   /** Places of the other columns that found it, in their order. */
@@ -63,6 +66,21 @@ export function shiftText(shift: number, reference: string): string {
   return `${ranks} ${shift > 0 ? 'nearer' : 'farther'} than in ${reference}`;
 }
 
+/** Who answered: `exact`, or an approximate engine with the recall that was measured when it was built. */
+export function engineText({ engine }: Pick<SearchOut, 'engine'>): string {
+  const { name, recall, note } = engine;
+  const said = recall
+    ? `${ENGINE_NAME[name]}, which finds ${percent(recall.value, 1)} of the ${recall.at} nearest (mean of ${recall.queries} queries)`
+    : `${ENGINE_NAME[name]} search`;
+  return note ? `${said}. ${note}` : said;
+}
+
+const ENGINE_NAME: Record<SearchOut['engine']['name'], string> = {
+  exact: 'Exact',
+  hnsw: 'HNSW graph',
+  pgvector: 'pgvector',
+};
+
 interface Labelled {
   index: number;
   label: number | null;
@@ -78,4 +96,11 @@ export function agreement(
   const labelled = hits.filter((hit) => hit.label !== null && hit.index !== own);
   if (labelled.length === 0) return null;
   return { agreeing: labelled.filter((hit) => hit.label === label).length, labelled: labelled.length };
+}
+
+/** Decimals, two to four, by which the scores of hits can be told apart: near 1, two would make all of them 1.00. */
+export function decimalsApart(scores: readonly number[]): number {
+  const told = (decimals: number): number => new Set(scores.map((score) => score.toFixed(decimals))).size;
+  const distinct = new Set(scores).size;
+  return [2, 3].find((decimals) => 2 * told(decimals) > distinct) ?? 4;
 }

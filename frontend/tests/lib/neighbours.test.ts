@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import {
   agreement,
+  decimalsApart,
+  engineText,
   jaccard,
   linked,
   rankShifts,
@@ -57,4 +59,22 @@ test('hits agree with a class where they have labels, and the image a query is m
   expect(agreement(hits, 1, 5)).toEqual({ agreeing: 1, labelled: 2 });
   expect(agreement(hits, null)).toBeNull();
   expect(agreement([{ index: 6, label: null }], 1)).toBeNull();
+});
+
+test('scores have as many decimals as tell most of them apart', () => {
+  expect(decimalsApart([0.91, 0.85, 0.6])).toBe(2);
+  expect(decimalsApart([0.9991, 0.9985, 0.9972, 0.9961])).toBe(3);
+  expect(decimalsApart([0.99991, 0.99985, 0.99972])).toBe(4);
+  expect(decimalsApart([])).toBe(4);
+});
+
+test('who answered is said, with the recall that was measured', () => {
+  expect(engineText({ engine: { name: 'exact', recall: null, note: '' } })).toBe('Exact search');
+  const recall = { value: 0.987, at: 10, queries: 200 };
+  expect(engineText({ engine: { name: 'hnsw', recall, note: '' } })).toBe(
+    'HNSW graph, which finds 98.7 % of the 10 nearest (mean of 200 queries)',
+  );
+  expect(engineText({ engine: { name: 'exact', recall: null, note: 'The graph is being built.' } })).toBe(
+    'Exact search. The graph is being built.',
+  );
 });

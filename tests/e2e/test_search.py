@@ -1,0 +1,242 @@
+"""The Search page as a person uses it: encoders side by side, epochs of a run, parts and views, and why a hit is alike."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, Request, expect
+
+from simclr.datasets.factors import factors
+from tests.backend.api.process import started
+from tests.e2e.accessibility import grave_violations, out_of_reach
+from tests.e2e.conftest import Complaints, Lab
+from tests.e2e.search_lab import LAST_EPOCH, PlayedLab
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+Keep = Callable[[Page, str], None]
+K = 8
+
+
+@dataclass(frozen=True)
+class Played:
+    """Ids of what is in the lab: a set, a pretraining's end, the pixels."""
+
+    dataset: str
+    final: str
+    pixels: str
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Played]]:
+    """An API without workers; all but one of a run's saved epochs have embedded the set."""
+    folder = tmp_path_factory.mktemp("search") / "data"
+    made = PlayedLab(folder, factors(120))
+    job, final = made.pretrained()
+    epochs = [made.epoch(job, epoch) for epoch in (0, 1, 4, 2)]
+    pixels = made.pixels()
+    for encoder in (final, *epochs[:3], pixels):
+        made.embed(encoder)
+    made.catalogue.close()
+    with started(folder) as api:
+        yield Lab(api.origin, api.settings.access_token, str(folder), api.pid), Played(made.dataset, final, pixels)
+        api.stop()
+
+
+@pytest.fixture(scope="module")
+def lab(played: tuple[Lab, Played]) -> Lab:
+    return played[0]
+
+
+@pytest.fixture(scope="module")
+def shown(played: tuple[Lab, Played]) -> Played:
+    return played[1]
+
+
+@pytest.fixture
+def search(page: Page, lab: Lab, shown: Played) -> Page:
+    """Image 5 under the trained encoder, by a link of before there were columns."""
+    page.goto(f"{lab.address}/search?dataset={shown.dataset}&encoder={shown.final}&k={K}&index=5")
+    expect(hits(column(page, "SimCLR"))).to_have_count(K)
+    return page
+
+
+def column(page: Page, name: str) -> Locator:
+    return page.get_by_role("region", name=re.compile(name))
+
+
+def hits(within: Page | Locator) -> Locator:
+    return within.get_by_role("button", name=re.compile("^Search with image"))
+
+
+def images(within: Page | Locator) -> list[int]:
+    """Which images were found, nearest first."""
+    names = [str(hit.get_attribute("aria-label")) for hit in hits(within).all()]
+    return [int(re.findall(r"image (\d+)", name)[0]) for name in names]
+
+
+def side_by_side(page: Page, shown: Played) -> tuple[Locator, Locator]:
+    page.get_by_label("Compare with").select_option(shown.pixels)
+    pixels = column(page, "Pixels")
+    expect(hits(pixels)).to_have_count(K)
+    return column(page, "^A SimCLR"), pixels
+
+
+def test_two_encoders_answer_side_by_side_and_their_shared_neighbours_are_linked(
+    search: Page, shown: Played, keep_picture: Keep
+) -> None:
+    asked: list[Request] = []
+    search.on("request", lambda request: asked.append(request) if request.url.endswith("/api/search") else None)
+    first, second = side_by_side(search, shown)
+    encoders = [request.post_data_json["encoder_id"] for request in asked]
+    # Every encoder once, those of the run's other epochs too; the first is not asked again.
+    assert shown.pixels in encoders
+    assert shown.final not in encoders
+    assert len(encoders) == len(set(encoders))
+    expect(search).to_have_url(re.compile(rf"encoders={shown.final},{shown.pixels}"))
+    here, there = images(first), images(second)
+    both = set(here) & set(there)
+    assert both
+    jaccard = len(both) / len(set(here) | set(there))
+    expect(second.get_by_text(re.compile(rf"{len(both)} of {K} are in A too"))).to_contain_text(f"@{K} {jaccard:.2f}")
+    shared = next(iter(both))
+    linked = second.get_by_role("button", name=re.compile(rf"^Search with image {shared},.* also in A$"))
+    shift = here.index(shared) - there.index(shared)
+    said = "at the same rank as" if shift == 0 else rf"{abs(shift)} ranks? {'nearer' if shift > 0 else 'farther'} than"
+    expect(linked.locator("xpath=..")).to_contain_text(re.compile(said))
+    linked.focus()
+    expect(search.locator("li.pointed")).to_have_count(2)
+    keep_picture(search, "search-two-encoders")
+    search.get_by_role("button", name="Move B to the left").click()
+    expect(column(search, "^A Pixels")).to_be_visible()
+    search.reload()
+    expect(hits(column(search, "^B SimCLR"))).to_have_count(K)
+    search.get_by_role("button", name="Take A out").click()
+    expect(column(search, "Pixels")).to_have_count(0)
+    search.go_back()
+    expect(column(search, "^A Pixels")).to_be_visible()
+
+
+def test_the_slider_follows_a_run_through_its_saved_epochs(search: Page, shown: Played, keep_picture: Keep) -> None:
+    slider = search.get_by_role("slider", name="Epoch")
+    expect(slider).to_have_attribute("aria-valuetext", f"epoch {LAST_EPOCH}")
+    last = images(search)
+    slider.focus()
+    search.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuetext", "untrained")
+    expect(search).not_to_have_url(re.compile(shown.final))
+    expect(column(search, "epoch 0")).to_be_visible()
+    expect(search.locator("[aria-busy=true]")).to_have_count(0)
+    assert images(search) != last
+    search.keyboard.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "epoch 1")
+    expect(search.get_by_text(re.compile(rf"precision@{K} by saved epoch, now"))).to_be_visible()
+    expect(search.get_by_role("button", name="Embed 1 saved epoch")).to_be_visible()
+    keep_picture(search, "search-epochs")
+    search.get_by_role("button", name="Play the epochs").click()
+    expect(slider).to_have_attribute("aria-valuetext", f"epoch {LAST_EPOCH}")
+    expect(search).to_have_url(re.compile(shown.final))
+
+
+def test_the_regions_that_carry_a_similarity_are_shown_and_pixels_have_none(
+    search: Page, shown: Played, complaints: Complaints, keep_picture: Keep
+) -> None:
+    _, pixels = side_by_side(search, shown)
+    column(search, "SimCLR").get_by_role("button", name=re.compile("^Why is image")).first.click()
+    why = search.get_by_role("dialog", name=re.compile("Why is image"))
+    maps = why.get_by_role("img", name=re.compile("Strongest at row"))
+    expect(maps).to_have_count(2)
+    expect(why.get_by_text(re.compile(r"have 8 × 8 places; each stands for about 8 × 8 px"))).to_be_visible()
+    shares = [float(text) for text in maps.first.locator("title").all_text_contents() for text in [text.split(": ")[1]]]
+    said = re.search(r"cosine of their features h is (\d\.\d\d)", why.inner_text())
+    assert said
+    # Sixty-four numbers of three digits.
+    assert sum(shares) == pytest.approx(float(said[1]), abs=0.04)
+    keep_picture(search, "search-why")
+    why.get_by_role("checkbox", name="Show the maps").uncheck()
+    expect(maps).to_have_count(0)
+    search.keyboard.press("Escape")
+    expect(why).to_have_count(0)
+    complaints.expected = {422}
+    pixels.get_by_role("button", name=re.compile("^Why is image")).first.click()
+    expect(search.get_by_role("dialog").get_by_role("alert")).to_contain_text("no feature maps")
+    search.keyboard.press("Escape")
+
+
+def test_a_part_of_an_image_is_searched_with_and_the_link_restores_it(search: Page, keep_picture: Keep) -> None:
+    search.get_by_role("button", name="Search with a part of it").click()
+    part = search.get_by_role("application")
+    expect(part).to_have_attribute("data-box", "16,16,32")
+    expect(search.get_by_role("img", name="The query: a part of image 5")).to_be_visible()
+    frame = part.bounding_box()
+    assert frame
+    search.mouse.move(frame["x"] + 2, frame["y"] + 2)
+    search.mouse.down()
+    search.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2)
+    search.mouse.up()
+    expect(search).to_have_url(re.compile(r"crop=[01],[01],3[12]"))
+    expect(part).to_have_attribute("data-box", re.compile("^[01],[01],3[12]$"))
+    part.focus()
+    search.keyboard.press("ArrowRight")
+    expect(part).to_have_attribute("data-box", re.compile("^[23],"))
+    expect(search.locator("[aria-busy=true]")).to_have_count(0)
+    expect(hits(search)).to_have_count(K)
+    box, found = part.get_attribute("data-box"), images(search)
+    keep_picture(search, "search-part")
+    search.reload()
+    expect(part).to_have_attribute("data-box", str(box))
+    expect(hits(search)).to_have_count(K)
+    assert images(search) == found
+
+
+def test_a_view_of_the_studio_becomes_the_query_and_the_link_draws_it_again(
+    search: Page, lab: Lab, shown: Played
+) -> None:
+    search.goto(f"{lab.address}/views?dataset={shown.dataset}&images=5&seed=3&crop_scale_min=0.5")
+    view = search.get_by_role("img", name="Second view of image 5")
+    expect(view).to_be_visible()
+    search.get_by_role("link", name="Search with the second view of image 5").click()
+    query = search.get_by_role("img", name="The query: view 2 of image 5")
+    expect(query).to_be_visible()
+    expect(search).to_have_url(re.compile(r"index=5&seed=3&view=1&augment\.crop_scale_min=0\.5"))
+    expect(hits(search)).to_have_count(12)
+    found = images(search)
+    search.reload()
+    expect(query).to_be_visible()
+    expect(hits(search)).to_have_count(12)
+    assert images(search) == found
+
+
+def test_a_photo_of_ones_own_is_searched_with_and_taken_by_the_camera(
+    search: Page, queries: dict[Path, str], keep_picture: Keep
+) -> None:
+    file = next(iter(queries))
+    search.get_by_label("Photo", exact=True).set_input_files(file)
+    expect(search.get_by_role("img", name=f"The query: {file.name}")).to_be_visible()
+    expect(search.get_by_text("The query has no label to compare theirs with.")).to_be_visible()
+    expect(search).to_have_url(re.compile("photo=1"))
+    search.get_by_role("button", name="Remove photo").click()
+    expect(search.get_by_text("stayed in the browser")).to_be_visible()
+    search.get_by_role("button", name="Camera …").click()
+    search.get_by_role("button", name="Take photo").click()
+    expect(search.get_by_role("img", name="The query: camera picture")).to_be_visible()
+    expect(hits(search)).to_have_count(K)
+    keep_picture(search, "search-camera")
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_it_fits_narrow_and_wide_screens_and_shuts_nobody_out(
+    search: Page, shown: Played, width: int, keep_picture: Keep
+) -> None:
+    search.set_viewport_size({"width": width, "height": 900})
+    side_by_side(search, shown)
+    assert search.evaluate("document.documentElement.scrollWidth") <= width
+    assert out_of_reach(search) == []
+    assert grave_violations(search) == []  # it ends in the dark
+    search.evaluate("scrollTo(0, 0)")
+    keep_picture(search, f"search-{width}-dark")
+    search.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    keep_picture(search, f"search-{width}-light")
+    search.set_viewport_size({"width": 1280, "height": 800})
