@@ -56,18 +56,19 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
         ValueError: the config or the data cannot be used; pydantic's ValidationError is one.
         Stopped: ``should_stop`` said so.
     """
+    if order.kind is Kind.MAP:
+        from simclr.maps.make import make_maps
+
+        choices = MapOrder.model_validate(order.config).choices
+        return make_maps(choices, order.banks, Run(order.run), emit, should_stop)
     # The runner has loaded these before; naming them here keeps its first lines, and tests of them, free of torch.
     from simclr.embed import embed
     from simclr.feature_cache import FeatureCache
-    from simclr.maps.make import make_maps
     from simclr.pretrain import pretrain
     from simclr.resume import Cadence
     from simclr.transfer import transfer
 
-    run = Run(order.run)
-    if order.kind is Kind.MAP:
-        return make_maps(MapOrder.model_validate(order.config).choices, order.banks, run, emit, should_stop)
-    dataset = _dataset_of(order)
+    dataset, run = _dataset_of(order), Run(order.run)
     cache = FeatureCache(order.features) if order.features is not None else None
     cadence = Cadence(order.checkpoint_epoch_s, order.checkpoint_most_s)
     match order.kind:

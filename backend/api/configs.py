@@ -14,6 +14,7 @@ from simclr.config import (
     LinearProbeConfig,
     PretrainConfig,
 )
+from simclr.map_config import MapConfig
 from simclr.policy_parts import PARTS
 from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS
 
@@ -62,6 +63,7 @@ class ConfigsOut(BaseModel):
     pretrain: Schema
     transfer: TransferSchemas
     embed: Schema
+    map: Schema
     presets: PresetsOut
     parts: list[PartOut]
 
@@ -83,6 +85,7 @@ def _schemas() -> ConfigsOut:
             fine_tune=FineTuneConfig.model_json_schema(),
         ),
         embed=EmbedConfig.model_json_schema(),
+        map=MapConfig.model_json_schema(),
         presets=PresetsOut(
             augment=[PresetOut.model_validate(preset.model_dump()) for preset in AUGMENT_PRESETS],
             pretrain=[PresetOut.model_validate(preset.model_dump()) for preset in PRETRAIN_PRESETS],

@@ -48,4 +48,4 @@ class MapProgress:
             return
         self._reported_at = moment
         step, steps = self._done * each + within, self._maps * each
-        self._emit(Progress(step=step, steps=steps, epoch=self._done, epochs=self._maps, eta_s=eta_s))
+        self._emit(Progress(step=step, steps=steps, eta_s=eta_s))

@@ -3,14 +3,16 @@
 import errno
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backend.jobs.states import Kind
 from simclr.events import OutOfMemory, Stopped, never
+from simclr.results import MapResult
 from simclr.runs import MIB, DiskFull
 from worker import attempt as module
 from worker.attempt import attempt
-from worker.protocol import Exit, Message, Order, Refused
+from worker.protocol import Exit, Finished, Message, Order, Refused
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, run: Path, error: Exception) -> tuple[int, list[Message]]:
@@ -39,6 +41,22 @@ def test_every_end_has_its_exit_code_and_its_reason(
     status, said = ended(monkeypatch, tmp_path, error)
     assert status == code
     assert [(one.code, one.message) for one in said if isinstance(one, Refused)] == ([says] if says else [])
+
+
+def test_a_map_is_made_of_the_banks_that_the_order_names(tmp_path: Path) -> None:
+    bank = tmp_path / "features.npy"
+    np.save(bank, np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32))
+    config = {"encoder_ids": ["a"], "method": "umap", "neighbours": 5, "epochs": 10}
+    order = Order(kind=Kind.MAP, config=config, dataset=None, encoder=None, run=tmp_path / "run", banks=(bank,))
+    said: list[Message] = []
+    assert attempt(order, said.append, never) == Exit.DONE
+    assert isinstance(said[-1], Finished)
+    assert isinstance(said[-1].result, MapResult)
+    assert np.load(tmp_path / "run/map.npy").shape == (1, 40, 2)
+    few = order.model_copy(update={"config": {**config, "neighbours": 60}})
+    assert attempt(few, said.append, never) == Exit.BAD_INPUT
+    assert isinstance(said[-1], Refused)
+    assert "neighbours is 60, but the set has 40 images" in said[-1].message
 
 
 def test_what_is_no_refusal_goes_on_to_be_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

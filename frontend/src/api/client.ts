@@ -30,6 +30,7 @@ export interface Configs {
   pretrain: ConfigSchema;
   transfer: Record<Strategy, ConfigSchema>;
   embed: ConfigSchema;
+  map: ConfigSchema;
   presets: { augment: Preset[]; pretrain: Preset[] };
   parts: Part[];
 }

@@ -14,6 +14,7 @@ export type PageName =
   | 'result'
   | 'runs'
   | 'search'
+  | 'map'
   | 'missing';
 
 export interface Route {
@@ -39,6 +40,7 @@ const ROUTES: readonly [RegExp, PageName][] = [
   [/^\/results\/([0-9a-z]+)$/, 'result'],
   [/^\/runs$/, 'runs'],
   [/^\/search$/, 'search'],
+  [/^\/map$/, 'map'],
 ];
 
 /** The route of a path; a trailing slash changes nothing, an unknown path is `missing`. */

@@ -1,0 +1,37 @@
+/** Draws the points of a map: by WebGL 2 where there is, else on a plain canvas, to the same picture. */
+import type { Size, View } from './mapView';
+import { FlatScatter } from './scatterFlat';
+import { GlScatter } from './scatterGl';
+
+export interface Scene {
+  view: View;
+  size: Size;
+  /** Device pixels to one of the page. */
+  density: number;
+  /** Diameter of a point in pixels of the page. */
+  point: number;
+  /** How far points are on the way from their old places to the new ones, from 0 to 1. */
+  way: number;
+}
+
+export interface Scatter {
+  readonly kind: 'webgl' | 'canvas';
+  /** Places to move from and to, x and y in turn. */
+  place(from: Float32Array, to: Float32Array): void;
+  /** RGBA of every point. */
+  colour(bytes: Uint8Array): void;
+  draw(scene: Scene): void;
+  end(): void;
+}
+
+/** What draws on this canvas. A canvas that once gave a WebGL context gives no other. */
+export function scatterOn(canvas: HTMLCanvasElement, onlost: () => void): Scatter | null {
+  return GlScatter.on(canvas, onlost) ?? FlatScatter.on(canvas);
+}
+
+/** Diameter of points in pixels: small where there are many, larger when one looks closely. */
+export function pointSize(n: number, view: View, fit: View): number {
+  const closer = Math.max(1, view.scale / fit.scale);
+  const base = n > 50_000 ? 2 : n > 10_000 ? 2.5 : n > 2_000 ? 4 : 6;
+  return Math.min(12, base * closer ** 0.35);
+}
