@@ -1829,6 +1829,10 @@ export interface components {
             embed: {
                 [key: string]: unknown;
             };
+            /** Map */
+            map: {
+                [key: string]: unknown;
+            };
             /** Parts */
             parts: components["schemas"]["PartOut"][];
             presets: components["schemas"]["PresetsOut"];
