@@ -23,7 +23,7 @@ from backend.catalogue.upgrade import upgrade
 from backend.jobs import store
 from backend.jobs.states import Kind
 from backend.lab import redis
-from backend.lab.launcher import API_COMMAND, is_healthy
+from backend.lab.launcher import API_COMMAND, API_THREADS, is_healthy
 from backend.lab.processes import Child
 from backend.lab.workers import WORKER_COMMAND
 from backend.settings import PREFIX, Settings
@@ -136,7 +136,7 @@ def running(*, worker: bool = False, api_command: list[str] | None = None) -> It
             environ,
             redis.private_redis(redis_folder, data / "redis", logs, environ),
             redis_folder,
-            Child("The API", api_command or API_COMMAND, environ, logs / "api.log", grace_s=15.0),
+            Child("The API", api_command or API_COMMAND, {**environ, **API_THREADS}, logs / "api.log", grace_s=15.0),
             Child("The worker", WORKER_COMMAND, environ, logs / "worker.log", grace_s=30.0) if worker else None,
         )
         leaving.callback(lab.http.close)

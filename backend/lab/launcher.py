@@ -26,6 +26,8 @@ from backend.lab.workers import WORKER_COMMAND, planned_workers
 from backend.settings import PREFIX, Settings
 
 API_COMMAND = [sys.executable, "-m", "backend.app"]
+# Many ask at once, and trainings have the cores: a product that waits for a second thread to get one takes several times as long.
+API_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 REFUSE_BELOW_MIB = 200  # a catalogue that cannot grow takes no job
 WARN_BELOW_MIB = 2048
@@ -102,7 +104,7 @@ class Launcher:
             self._run(child, leaving)
         for child in crew:  # before any is waited for, so that stopping many takes no longer than stopping one
             leaving.callback(child.ask_to_stop)
-        api = Child("The API", API_COMMAND, environ, self._logs / "api.log", grace_s=10.0)
+        api = Child("The API", API_COMMAND, {**environ, **API_THREADS}, self._logs / "api.log", grace_s=10.0)
         self._run(api, leaving)
         self._await(api, lambda: is_healthy(self.address), API_START_S)
 
