@@ -1,5 +1,6 @@
 """What a transfer answered to every labelled image of validation and test: the file behind mistakes and paired tests."""
 
+import math
 from pathlib import Path
 from typing import Literal, NamedTuple
 from zipfile import BadZipFile
@@ -56,16 +57,18 @@ def read_predictions(path: Path, split: HeldOut) -> Predictions:
 
 
 class Comparison(NamedTuple):
-    """Paired tests between two results on the ``n`` images of a split; ``auc`` is None where only one class occurs."""
+    """Paired tests between two results on the ``n`` images of a split; ``auc`` is None where only one class occurs, and where
+    ``is_auc_too_long`` says that it was not asked for."""
 
     n: int
     accuracy: tuple[float, float]
     mcnemar: Discordance
     auc: AucDifference | None
+    is_auc_too_long: bool
 
 
-def compare(first: Predictions, second: Predictions) -> Comparison:
-    """Test whether two results differ on the same images.
+def compare(first: Predictions, second: Predictions, most: float = math.inf) -> Comparison:
+    """Test whether two results differ on the same images; their AUC only up to ``most`` answers, images times classes.
 
     Raises:
         ValueError: the images, their labels or the classes are not the same.
@@ -75,9 +78,12 @@ def compare(first: Predictions, second: Predictions) -> Comparison:
         raise ValueError(
             "the two results are not about the same images with the same labels: compare results of one set"
         )
+    is_too_long = first.probabilities.size > most
+    answers = first.probabilities, second.probabilities
     return Comparison(
         n=len(first.labels),
         accuracy=(float(first.is_right.mean()), float(second.is_right.mean())),
         mcnemar=mcnemar(first.is_right, second.is_right),
-        auc=paired_bootstrap_auc(first.probabilities, second.probabilities, first.labels),
+        auc=None if is_too_long else paired_bootstrap_auc(*answers, first.labels),
+        is_auc_too_long=is_too_long,
     )

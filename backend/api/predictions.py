@@ -1,5 +1,6 @@
 """What single images were answered: mistakes, the images behind a confusion matrix, and two results tested in pairs."""
 
+import threading
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +15,11 @@ from backend.errors import ApiError
 from simclr.predictions import HeldOut, Predictions, compare, read_predictions
 
 router = APIRouter(tags=["results"])
+
+COMPARING = threading.Lock()
+PATIENCE_S = 10.0
+# Images times classes: a bootstrap of so many takes some 6 s of a core.
+MOST_ANSWERS = 1_000_000
 
 
 class PairQuery(BaseModel):
@@ -36,10 +42,15 @@ class MistakesQuery(BaseModel):
 def compare_results(query: Annotated[PairQuery, Query()], lab: LabDep) -> ComparisonOut:
     """Whether two results on the same images differ by more than chance; 422 where the images are not the same."""
     first, second = (_answers(lab, result_id, query.split) for result_id in (query.first, query.second))
+    # Seconds of a core where there are many images and classes: one at a time, so that other requests find threads and a core.
+    if not COMPARING.acquire(timeout=PATIENCE_S):
+        raise ApiError(503, "busy", "Others are having results compared: try again in a few seconds.")
     try:
-        found = compare(first, second)
+        found = compare(first, second, MOST_ANSWERS)
     except ValueError as refusal:
         raise ApiError(422, "not_comparable", f"{refusal}.", "second") from None
+    finally:
+        COMPARING.release()
     first_accuracy, second_accuracy = found.accuracy
     return ComparisonOut(
         split=query.split,
@@ -48,6 +59,7 @@ def compare_results(query: Annotated[PairQuery, Query()], lab: LabDep) -> Compar
         second_accuracy=second_accuracy,
         **found.mcnemar._asdict(),
         auc=AucDifferenceOut(**found.auc._asdict()) if found.auc is not None else None,
+        is_auc_too_long=found.is_auc_too_long,
     )
 
 

@@ -100,7 +100,10 @@ class AucDifferenceOut(BaseModel):
 
 
 class ComparisonOut(BaseModel):
-    """Two results on the same ``n`` images of a split: how many only one got right, and McNemar's exact ``p``."""
+    """Two results on the same ``n`` images of a split: how many only one got right, and McNemar's exact ``p``.
+
+    ``auc`` is null where only one class occurs, and where ``is_auc_too_long`` says that its bootstrap would take too long.
+    """
 
     split: Literal["val", "test"]
     n: int
@@ -110,6 +113,7 @@ class ComparisonOut(BaseModel):
     only_second: int
     p: float
     auc: AucDifferenceOut | None
+    is_auc_too_long: bool = False
 
 
 def results_json(session: Session, *, dataset_id: str | None = None) -> bytes:

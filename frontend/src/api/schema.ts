@@ -1793,11 +1793,18 @@ export interface components {
         /**
          * ComparisonOut
          * @description Two results on the same ``n`` images of a split: how many only one got right, and McNemar's exact ``p``.
+         *
+         *     ``auc`` is null where only one class occurs, and where ``is_auc_too_long`` says that its bootstrap would take too long.
          */
         ComparisonOut: {
             auc: components["schemas"]["AucDifferenceOut"] | null;
             /** First Accuracy */
             first_accuracy: number;
+            /**
+             * Is Auc Too Long
+             * @default false
+             */
+            is_auc_too_long: boolean;
             /** N */
             n: number;
             /** Only First */

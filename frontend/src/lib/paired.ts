@@ -12,6 +12,9 @@ export function pairedText(told: Comparison): string[] {
       (differ === 0
         ? 'They answer alike.'
         : `McNemar: p = ${pText(told.p)}; ${told.p < LEVEL ? 'the difference is more than chance.' : 'these images do not tell them apart.'}`),
+    ...(told.is_auc_too_long
+      ? ['ROC-AUC was not compared: of so many images and classes its bootstrap would take too long.']
+      : []),
     ...(told.auc === null
       ? []
       : [

@@ -72,6 +72,7 @@ it('says whether two results differ by more than chance', () => {
     n: 100,
     first_accuracy: 0.9,
     second_accuracy: 0.8,
+    is_auc_too_long: false,
     only_first: 14,
     only_second: 4,
     p: 0.0309,
@@ -81,6 +82,7 @@ it('says whether two results differ by more than chance', () => {
     'Of 100 test images only A is right on 14, only B on 4. McNemar: p = 0.031; the difference is more than chance.',
   ]);
   expect(pairedText({ ...told, p: 0.5 })[0]).toContain('do not tell them apart');
+  expect(pairedText({ ...told, is_auc_too_long: true }).at(-1)).toContain('ROC-AUC was not compared');
 });
 
 it('lists the settings in which runs differ, and none in which they agree', () => {

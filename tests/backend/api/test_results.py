@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 from starlette.testclient import TestClient
 
+from backend.api.predictions import COMPARING
 from backend.jobs.invariants import violations
 from backend.jobs.outcomes import Artefact, Succeeded
 from backend.jobs.saved import finish_deletions_of_results
@@ -101,7 +102,7 @@ def test_the_images_behind_a_confusion_are_found_the_most_confident_first(
 
 
 def test_two_results_are_tested_on_the_same_images(
-    own: FastAPI, client: TestClient, dataset_id: str, result_id: str
+    own: FastAPI, client: TestClient, dataset_id: str, result_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     better = probabilities(LABELS, SURE)
     second = computed(own, dataset_id, better, k=5)
@@ -111,6 +112,13 @@ def test_two_results_are_tested_on_the_same_images(
     assert told["p"] == pytest.approx(binomtest(0, 3).pvalue)
     ours = roc_auc_score(LABELS, probabilities() / probabilities().sum(1, keepdims=True), multi_class="ovr")
     assert told["auc"]["first"] == pytest.approx(ours, abs=1e-6)
+    monkeypatch.setattr("backend.api.predictions.MOST_ANSWERS", 17)
+    short = client.get("/api/results/compare", params={"first": result_id, "second": second}).json()
+    assert short == {**told, "auc": None, "is_auc_too_long": True}, "6 images of 3 classes are more"
+    monkeypatch.setattr("backend.api.predictions.PATIENCE_S", 0.0)
+    with COMPARING:
+        busy = client.get("/api/results/compare", params={"first": result_id, "second": second})
+    assert (busy.status_code, busy.json()["error"]["code"]) == (503, "busy")
     other = computed(own, dataset_id, better, k=6, indices=np.arange(6))
     answer = client.get("/api/results/compare", params={"first": result_id, "second": other})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "not_comparable")
