@@ -119,6 +119,21 @@ def test_two_encoders_answer_side_by_side_and_their_shared_neighbours_are_linked
     expect(column(search, "^A Pixels")).to_be_visible()
 
 
+def test_features_are_compared_by_h_or_z_and_by_direction_or_distance(search: Page, shown: Played) -> None:
+    by_direction = images(search)
+    search.get_by_label("Compare by").select_option("euclidean")
+    expect(hits(search).first).to_have_attribute("aria-label", re.compile(r"distance \d"))
+    expect(search.get_by_text("Exact search")).to_be_visible()
+    search.get_by_label("Compare by").select_option("cosine")
+    expect(hits(search).first).to_have_attribute("aria-label", re.compile(r"similarity \d"))
+    assert images(search) == by_direction
+    search.get_by_role("button", name="z", exact=True).click()
+    expect(search).to_have_url(re.compile(rf"encoders={shown.final}\.z"))
+    expect(search.locator("[aria-busy=true]")).to_have_count(0)
+    expect(hits(search)).to_have_count(K)
+    assert images(search) != by_direction
+
+
 def test_the_slider_follows_a_run_through_its_saved_epochs(search: Page, shown: Played, keep_picture: Keep) -> None:
     slider = search.get_by_role("slider", name="Epoch")
     expect(slider).to_have_attribute("aria-valuetext", f"epoch {LAST_EPOCH}")
@@ -127,7 +142,7 @@ def test_the_slider_follows_a_run_through_its_saved_epochs(search: Page, shown: 
     search.keyboard.press("Home")
     expect(slider).to_have_attribute("aria-valuetext", "untrained")
     expect(search).not_to_have_url(re.compile(shown.final))
-    expect(column(search, "epoch 0")).to_be_visible()
+    expect(column(search, "^SimCLR, epoch 0")).to_be_visible()
     expect(search.locator("[aria-busy=true]")).to_have_count(0)
     assert images(search) != last
     search.keyboard.press("ArrowRight")

@@ -8,6 +8,7 @@ export type Hubs = components['schemas']['HubsOut'];
 export interface NeighboursRequest {
   encoder_id: string;
   dataset_id: string;
+  features: 'h' | 'z';
   tab: string;
 }
 

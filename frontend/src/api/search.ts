@@ -8,6 +8,7 @@ export type Metric = SearchOut['metric'];
 export interface SearchRequest {
   encoder_id: string;
   dataset_id: string;
+  features: 'h' | 'z';
   k: number;
   split: Split | null;
   label: number | null;

@@ -1,4 +1,5 @@
 /** The columns of the Search page: which encoders answer, side by side, as the address has them. */
+import type { EncoderOut } from '../api/types';
 import { listOf } from './routes';
 
 export type Features = 'h' | 'z';
@@ -32,6 +33,16 @@ export function columnsOf(query: URLSearchParams): Column[] {
 /** What the address must say for these columns to stand in it. */
 export function noted(columns: readonly Column[]): { encoders: string[]; encoder: null } {
   return { encoders: columns.map(keyOf), encoder: null };
+}
+
+/** Whether an encoder has looked at a set, and has kept the features that a column compares. */
+export function isEmbedded(
+  encoder: Pick<EncoderOut, 'embedded_dataset_ids' | 'projected_dataset_ids'> | null | undefined,
+  features: Features,
+  datasetId: string,
+): boolean {
+  const sets = features === 'z' ? encoder?.projected_dataset_ids : encoder?.embedded_dataset_ids;
+  return sets?.includes(datasetId) ?? false;
 }
 
 /** What a column is called: its place as a letter. */

@@ -1,5 +1,6 @@
 /** The saved epochs of a run as the Search page follows them. */
 import type { EncoderOut, SearchOut } from '../api/types';
+import { isEmbedded, type Features } from './columns';
 import { agreement } from './neighbours';
 
 /** The pretraining of which an encoder is a state, at its end or before. */
@@ -8,13 +9,21 @@ export function runOf({ job_id, run_id }: EncoderOut): string | null {
 }
 
 /** Those states of a run whose epoch is known and that have embedded a set, one for each epoch. */
-export function embeddedStates(states: readonly EncoderOut[], datasetId: string): EncoderOut[] {
-  return dated(states).filter((state) => state.embedded_dataset_ids.includes(datasetId));
+export function embeddedStates(
+  states: readonly EncoderOut[],
+  datasetId: string,
+  features: Features = 'h',
+): EncoderOut[] {
+  return dated(states).filter((state) => isEmbedded(state, features, datasetId));
 }
 
 /** Those that have not. */
-export function missingStates(states: readonly EncoderOut[], datasetId: string): EncoderOut[] {
-  return dated(states).filter((state) => !state.embedded_dataset_ids.includes(datasetId));
+export function missingStates(
+  states: readonly EncoderOut[],
+  datasetId: string,
+  features: Features = 'h',
+): EncoderOut[] {
+  return dated(states).filter((state) => !isEmbedded(state, features, datasetId));
 }
 
 function dated(states: readonly EncoderOut[]): EncoderOut[] {

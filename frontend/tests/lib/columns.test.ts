@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   columnsOf,
+  isEmbedded,
   letterOf,
   moved,
   noted,
@@ -43,4 +44,12 @@ test('columns are moved, taken out, put in and replaced', () => {
   expect(replaced(columns, 1, z('b'))).toEqual([h('a'), z('b'), h('c')]);
   expect(replaced(columns, 1, h('c'))).toEqual([h('a'), h('c')]);
   expect([0, 3].map(letterOf)).toEqual(['A', 'D']);
+});
+
+test('an encoder answers by what it has kept of a set', () => {
+  const encoder = { embedded_dataset_ids: ['one', 'two'], projected_dataset_ids: ['two'] };
+  expect(isEmbedded(encoder, 'h', 'one')).toBe(true);
+  expect(isEmbedded(encoder, 'z', 'one')).toBe(false);
+  expect(isEmbedded(encoder, 'z', 'two')).toBe(true);
+  expect(isEmbedded(undefined, 'h', 'one')).toBe(false);
 });
