@@ -3,8 +3,9 @@
 Turns are interleaved, so that a busy machine hurts all alike; medians are shown with their range. It measures, and passes no
 judgement. ``python -m benchmarks views losses training`` measures only those named. ``imports``, how fast archives become sets,
 ``studio``, how soon views follow a slider, ``browse``, how a large set scrolls, ``dashboards``, how soon 2,000 results are
-filtered, ``search``, how soon neighbours are there (beside faiss), ``jobs``, how soon they obey, and ``load``, how the API bears
-it, have no other peers: their figures stand beside goals.
+filtered, ``search``, how soon neighbours are there (beside faiss), ``maps``, how a UMAP compares (beside umap-learn)
+and how 100,000 points are drawn, ``jobs``, how soon they obey, and ``load``, how the API bears it, have no other peers: their
+figures stand beside goals.
 """
 
 import logging
@@ -14,7 +15,7 @@ import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import browse, dashboards, imports, jobs, load, losses, search, studio, training, views
+from benchmarks import browse, dashboards, imports, jobs, load, losses, maps, search, studio, training, views
 from benchmarks.table import write_json
 from simclr.device import choose_device
 
@@ -28,6 +29,7 @@ SECTIONS = {
     "browse": browse.rows,
     "dashboards": dashboards.rows,
     "search": search.rows,
+    "maps": maps.rows,
     "jobs": jobs.rows,
     "load": load.rows,
 }

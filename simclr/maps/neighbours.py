@@ -1,6 +1,8 @@
 """The exact nearest neighbours of every point of a space among all others."""
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,13 +44,20 @@ def nearest_others(
     index.add(np.ascontiguousarray(points))
     indices = np.empty((len(points), k), np.int64)
     squared = np.empty((len(points), k), np.float32)
-    for start in range(0, len(points), AT_ONCE):
-        on_block(start, len(points))
-        rows = slice(start, min(start + AT_ONCE, len(points)))
+    blocks = [slice(start, min(start + AT_ONCE, len(points))) for start in range(0, len(points), AT_ONCE)]
+
+    def look(rows: slice) -> int:
         # One more than asked for, as the point itself is among them; of many equal points it may have fallen out.
         near, found = index.search(np.ascontiguousarray(points[rows]), k + 1)
         others = found != np.arange(rows.start, rows.stop)[:, None]
         others[others.all(axis=1), -1] = False
-        indices[rows] = found[others].reshape(-1, k)
-        squared[rows] = near[others].reshape(-1, k)
+        indices[rows], squared[rows] = found[others].reshape(-1, k), near[others].reshape(-1, k)
+        return int(rows.stop)
+
+    # A thread for each block: those that faiss starts itself wait for each other, which on a busy machine takes the longest.
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores, initializer=faiss.omp_set_num_threads, initargs=(1,)) as threads:
+        on_block(0, len(points))
+        for first in range(0, len(blocks), cores):
+            on_block(max(threads.map(look, blocks[first : first + cores])), len(points))
     return Neighbours(indices, np.sqrt(np.maximum(squared, 0)))
