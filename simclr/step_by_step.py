@@ -60,26 +60,17 @@ def story(image: Tensor, parameters: ViewParameters) -> list[Step]:
     return [Step(*facts, view) for facts, view in zip(told, views[1:], strict=True)]
 
 
-def each_alone(image: Tensor, parameters: ViewParameters, parts: Sequence[str] = EVERY_PART) -> dict[str, Tensor]:
-    """One image under each of some operations by itself, applied whatever the odds, as one view's parameters have it.
+def parts_alone(parameters: ViewParameters, size_px: int, parts: Sequence[str] = EVERY_PART) -> list[ViewParameters]:
+    """Parameters of some operations, each by itself and applied whatever the odds.
 
     Args:
-        image: uint8, shape (1, C, S, S).
-        parameters: Of one view.
+        parameters: Of one view: what is drawn is what they have.
+        size_px: Side of its image.
         parts: The operations, by their names.
 
     Returns:
-        By the name of the operation: float32, shape (C, S, S).
+        For each operation those of one view.
     """
-    if not parts:
-        return {}
-    rows = parts_alone(parameters, image.shape[-1], parts)
-    views = apply_parameters(image.expand(len(rows), -1, -1, -1).contiguous(), joined(rows))
-    return dict(zip(parts, views, strict=True))
-
-
-def parts_alone(parameters: ViewParameters, size_px: int, parts: Sequence[str]) -> list[ViewParameters]:
-    """Parameters of each of some operations by itself, one row each: applied whatever the odds, as one view's have it."""
     rows = []
     names = {part.name: list[str]() for part in PARTS}
     for part, _, own in _order(parameters):

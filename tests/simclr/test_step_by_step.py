@@ -8,7 +8,7 @@ import torch
 from simclr.augment import apply_parameters, draw_with_parameters, steps
 from simclr.config import AugmentConfig
 from simclr.policy_parts import PARTS, alone, parts_on
-from simclr.step_by_step import each_alone, from_plain, neutral, story, to_plain
+from simclr.step_by_step import from_plain, neutral, parts_alone, story, to_plain
 from tests.simclr.torchvision_views import EVERYTHING, STILL, parameters_of, random_images
 
 
@@ -69,15 +69,14 @@ def test_neutral_parameters_change_nothing() -> None:
 
 def test_each_operation_alone_is_what_a_policy_of_it_alone_draws() -> None:
     images = random_images(1)
-    shown = each_alone(images, parameters_of(1, 32, EVERYTHING, seed=4))
-    assert list(shown) == [part.name for part in PARTS]
-    for part in PARTS:
+    rows = parts_alone(parameters_of(1, 32, EVERYTHING, seed=4), 32)
+    for part, row in zip(PARTS, rows, strict=True):
         surely = alone(EVERYTHING, part)
         switch = part.fields[0]
         if switch.endswith("_p"):
             surely = surely.model_copy(update={switch: 1.0})
         views = apply_parameters(images, parameters_of(1, 32, surely, seed=4))
-        assert torch.equal(shown[part.name], views[0]), part.name
+        assert torch.equal(apply_parameters(images, row), views), part.name
 
 
 def test_every_field_of_a_policy_belongs_to_one_operation() -> None:

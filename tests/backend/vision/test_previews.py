@@ -12,7 +12,7 @@ from backend.vision import previews
 from simclr.augment import apply_parameters
 from simclr.config import AugmentConfig
 from simclr.overlap import drawn_overlaps
-from simclr.step_by_step import each_alone, from_plain
+from simclr.step_by_step import from_plain, parts_alone
 from tests.simclr.torchvision_views import EVERYTHING, parameters_of, random_images
 
 
@@ -40,9 +40,9 @@ def test_pixels_are_those_of_the_pngs_and_a_miniature_is_its_operation_alone() -
     pictures = np.frombuffer(pixels, np.uint8).reshape(8, 3, 32, 32)
     for picture, file in zip(pictures, files, strict=True):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(file))).transpose(2, 0, 1), picture)
-    expected = each_alone(images[:1], from_plain(told["parameters"])[:1], ["noise", "flip"])
-    for picture, view in zip(pictures[6:], expected.values(), strict=True):
-        assert np.array_equal(picture, view.mul(255).round().byte().numpy())
+    rows = parts_alone(from_plain(told["parameters"])[:1], 32, ["noise", "flip"])
+    for picture, row in zip(pictures[6:], rows, strict=True):
+        assert np.array_equal(picture, apply_parameters(images[:1], row)[0].mul(255).round().byte().numpy())
 
 
 def test_the_law_of_overlaps_follows_the_crop_alone() -> None:
