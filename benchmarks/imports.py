@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.load_goals import Reached, Title
-from simclr.datasets.importer import import_in_child
+from simclr.datasets import BUILTIN
+from simclr.datasets.importer import draw_in_child, import_in_child
 from simclr.datasets.report import report_of
 
 SMALL, SMALL_PX, CLASSES = 60_000, 32, 10
@@ -40,6 +41,12 @@ def rows(_turns: int) -> Iterator[Reached | Title]:
         source = packed(folder / "large.zip", pictures(LARGE, LARGE_PX))
         yield measured("zip", source, folder / "large", LARGE, STORED_PX)
         yield measured("zip, originals kept at 512 px", source, folder / "kept", LARGE, STORED_PX, originals_px=512)
+        yield Title("making built-in sets, child and all")
+        for name in BUILTIN:
+            began = time.monotonic()
+            info = draw_in_child(name, folder / name)
+            seconds = time.monotonic() - began
+            yield Reached(f"{name}, {info.n:,} images", "s", seconds, None, {"images a second": info.n / seconds})
 
 
 def measured(
