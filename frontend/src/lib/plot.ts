@@ -80,6 +80,21 @@ function written(values: readonly number[], wish: AxisWish): Tick[] {
   return values.map((at) => ({ at, label: wish.written(at) }));
 }
 
+/** The ticks whose labels do not run into the next one's; a label is centred, but where that leaves the chart it ends there. */
+export function apart(ticks: readonly Tick[], place: Place, letter: number, end: number): Tick[] {
+  let free = Infinity;
+  return ticks
+    .toReversed()
+    .filter(({ at, label }) => {
+      const width = letter * label.length;
+      const right = Math.min(place(at) + width / 2, end);
+      if (right > free) return false;
+      free = right - width - letter;
+      return true;
+    })
+    .reverse();
+}
+
 type Place = (value: number) => number;
 
 /** A line through the points in their order, broken where one has no number. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  apart,
   axisOf,
   bandPath,
   linePath,
@@ -32,6 +33,18 @@ describe('axes', () => {
     expect(ticks.length).toBeGreaterThanOrEqual(2);
     expect(ticks.every((tick) => tick >= low * 0.999 && tick <= high * 1.001)).toBe(true);
     if (low !== 40) expect(ticks.slice(0, 2)).toEqual(expected.slice(0, 2));
+  });
+
+  it('leave out a label that would run into the next one', () => {
+    const ticks = ['head only', '1', '2', '3', 'everything'].map((label, at) => ({ at, label }));
+    const place = (at: number): number => 40 * at;
+    expect(apart(ticks, place, 6, 170).map(({ label }) => label)).toEqual([
+      'head only',
+      '1',
+      '2',
+      'everything',
+    ]);
+    expect(apart(ticks, (at) => 200 * at, 6, 900)).toEqual(ticks);
   });
 
   it('count epochs in whole numbers, at most five of them', () => {

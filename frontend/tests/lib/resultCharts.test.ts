@@ -82,6 +82,7 @@ it('says whether two results differ by more than chance', () => {
     'Of 100 test images only A is right on 14, only B on 4. McNemar: p = 0.031; the difference is more than chance.',
   ]);
   expect(pairedText({ ...told, p: 0.5 })[0]).toContain('do not tell them apart');
+  expect(pairedText({ ...told, p: 0.0004 })[0]).toContain('McNemar: p < 0.001;');
   expect(pairedText({ ...told, is_auc_too_long: true }).at(-1)).toContain('ROC-AUC was not compared');
 });
 
