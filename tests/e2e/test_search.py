@@ -147,12 +147,18 @@ def test_the_slider_follows_a_run_through_its_saved_epochs(search: Page, shown: 
     assert images(search) != last
     search.keyboard.press("ArrowRight")
     expect(slider).to_have_attribute("aria-valuetext", "epoch 1")
-    expect(search.get_by_text(re.compile(rf"precision@{K} by saved epoch, now"))).to_be_visible()
+    expect(search.get_by_text(re.compile(rf"precision@{K} by saved epoch, 0 to 100 %; now \d"))).to_be_visible()
     expect(search.get_by_role("button", name="Embed 1 saved epoch")).to_be_visible()
     keep_picture(search, "search-epochs")
     search.get_by_role("button", name="Play the epochs").click()
     expect(slider).to_have_attribute("aria-valuetext", f"epoch {LAST_EPOCH}")
     expect(search).to_have_url(re.compile(shown.final))
+    search.get_by_role("button", name="Put untrained beside it").click()
+    search.get_by_role("button", name="Put epoch 1 beside it").first.click()
+    expect(hits(column(search, "^C SimCLR, epoch 1"))).to_have_count(K)
+    search.get_by_text(f"How the columns agree: Jaccard@{K}").click()
+    expect(search.get_by_role("row", name=re.compile(r"^B (1|0)\.\d\d"))).to_be_visible()
+    keep_picture(search, "search-three-epochs")
 
 
 def test_the_regions_that_carry_a_similarity_are_shown_and_pixels_have_none(
