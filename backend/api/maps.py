@@ -215,7 +215,8 @@ def _drawn(lab: Lab, body: MapIn, order: MapOrder, banks: list[str], content: st
         "banks": [str(lab.folder / key) for key in banks],
         "config": body.config.model_dump(mode="json"),
     }
-    answer = lab.study(request, [], body.tab)
+    # Two maps side by side are asked for by one tab at once: only the same one replaces another.
+    answer = lab.study(request, [], body.tab and f"{body.tab} {content}")
     places = np.frombuffer(answer.blobs[0], np.float32).reshape(len(banks), answer.header["n"], 2)
     key = f"{MAPS}/{content}.npy"
     with writing(lab.folder / key, places.nbytes) as temporary:

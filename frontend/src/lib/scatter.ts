@@ -24,9 +24,9 @@ export interface Scatter {
   end(): void;
 }
 
-/** What draws on this canvas. A canvas that once gave a WebGL context gives no other. */
-export function scatterOn(canvas: HTMLCanvasElement, onlost: () => void): Scatter | null {
-  return GlScatter.on(canvas, onlost) ?? FlatScatter.on(canvas);
+/** What draws on this canvas; null where that does not work. A canvas that once gave a WebGL context gives no plain one. */
+export function scatterOn(canvas: HTMLCanvasElement, isPlain: boolean, onlost: () => void): Scatter | null {
+  return isPlain ? FlatScatter.on(canvas) : GlScatter.on(canvas, onlost);
 }
 
 /** Diameter of points in pixels: small where there are many, larger when one looks closely. */

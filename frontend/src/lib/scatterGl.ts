@@ -18,7 +18,7 @@ void main() {
 
 // Round, with an edge one pixel wide; colours are multiplied by their alpha, as the page's blending wants them.
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float; // as in the vertices' shader, whose uniform this one shares
 in vec4 shade;
 uniform float point;
 out vec4 pixel;

@@ -1,4 +1,5 @@
 /** One map, or one for each epoch of a run: asked for, drawn or made, and its points frame by frame. */
+import { untrack } from 'svelte';
 import { isAbort, shown, type ApiError } from '../api/errors';
 import { makeMap, readPoints, type MapOut, type MapRequest } from '../api/maps';
 
@@ -20,7 +21,8 @@ export class MapCourse {
   /** Asks for the map that `request` names; one that takes a job is shown once it is there. Returns how to stop. */
   follow(request: MapRequest, known: MapOut | null): () => void {
     const asked = new AbortController();
-    void this.#find(request, known, asked.signal);
+    // What it reads of its own state must not make the effect that calls this run again.
+    untrack(() => void this.#find(request, known, asked.signal));
     return () => asked.abort();
   }
 
@@ -28,7 +30,7 @@ export class MapCourse {
   see(frame: number): () => void {
     const asked = new AbortController();
     this.#frame = frame;
-    void this.#show(frame, asked.signal);
+    untrack(() => void this.#show(frame, asked.signal));
     return () => asked.abort();
   }
 
@@ -46,7 +48,8 @@ export class MapCourse {
     } catch (thrown) {
       if (isAbort(thrown) || signal.aborted) return;
       const error = shown(thrown);
-      if (error.code === DAMAGED && this.note === '') await this.#again(request, signal);
+      const isGone = error.code === DAMAGED || (known !== null && error.status === 404);
+      if (isGone && this.note === '') await this.#again(request, signal);
       else this.error = error;
     }
   }

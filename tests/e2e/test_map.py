@@ -1,0 +1,366 @@
+"""The Map page as a person uses it: points under the hand, a lasso, epochs in a row, two maps side by side, and no WebGL."""
+
+import io
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from backend.catalogue.engine import open_catalogue
+from backend.catalogue.models import BankRow, DatasetRow, EncoderRow, JobRow
+from backend.catalogue.upgrade import upgrade
+from backend.jobs import store
+from backend.jobs.maps import MapOrder, content_of, enter_map
+from backend.jobs.outcomes import Artefact, Succeeded
+from backend.jobs.states import Kind
+from backend.settings import Settings
+from simclr.datasets import Dataset, write_dataset
+from simclr.datasets.digits import digits
+from simclr.encoder_file import image_facts, pixels_encoder
+from simclr.map_config import MapConfig
+from simclr.maps.make import make_maps
+from simclr.predictions import Predictions, write_predictions
+from simclr.results import EmbedResult, TransferResult
+from simclr.runs import Run, sha256_of
+from tests.backend.api.process import Api, started
+from tests.e2e.accessibility import grave_violations, out_of_reach
+from tests.e2e.conftest import WIDE, Complaints, watched
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+N = 500
+EPOCHS = (0, 1, 4, 8)
+NO_WEBGL = """const getContext = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+  return kind.startsWith('webgl') ? null : getContext.call(this, kind, ...more);
+};"""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A lab with a run whose classes part epoch by epoch; all its epochs have a UMAP in a row."""
+
+    api: Api
+    dataset: str
+    encoder: str
+    pixels: str
+
+
+def features(dataset: Dataset, epoch: int) -> NDArray[np.float32]:
+    """Noise at first, the class in the end."""
+    random = np.random.default_rng(epoch)
+    known = np.eye(16, dtype=np.float32)[dataset.labels] * (epoch / EPOCHS[-1]) * 3
+    rows = known + random.normal(scale=0.6, size=(len(dataset), 16)).astype(np.float32)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def write_lab(settings: Settings) -> tuple[str, str, str]:
+    """Ids of the set, of the run's last encoder and of the pixels."""
+    whole, folder = digits(), settings.data_folder
+    dataset = Dataset(whole.images[:N], whole.labels[:N], whole.splits[:N], whole.classes, whole.source)
+    catalogue = open_catalogue(settings)
+    upgrade(catalogue.engine)
+    info = write_dataset(dataset, folder / "datasets/one")
+    pixels = pixels_encoder(image_facts(dataset), _made(folder / "encoders/pixels.safetensors"))
+
+    with catalogue.writing() as session:
+        shown = DatasetRow(
+            name="Digits", key="datasets/one", content_hash=info.content_hash, info=info.model_dump(mode="json"), created_at=0.0
+        )  # fmt: skip
+        session.add(shown)
+        session.flush()
+        job = JobRow(
+            kind=Kind.PRETRAIN, name="Digits, 8 epochs", state="succeeded", desired="run", config={"epochs": 8},
+            dataset_id=shown.id, created_at=time.time(),
+        )  # fmt: skip
+        session.add(job)
+        session.flush()
+        encoders = {}
+        for epoch in EPOCHS:
+            last = epoch == EPOCHS[-1]
+            encoders[epoch] = EncoderRow(
+                name=job.name if last else f"{job.name}, epoch {epoch}", origin="pixels", sha256=f"{epoch:064d}",
+                key="encoders/pixels.safetensors", description=pixels.model_dump(mode="json"), dataset_id=shown.id,
+                created_at=0.0, job_id=job.id if last else None, run_id=None if last else job.id, step=epoch, epoch=epoch,
+                listed=last,
+            )  # fmt: skip
+        encoders[-1] = EncoderRow(
+            name="Pixels of Digits", origin="pixels", sha256=sha256_of(folder / "encoders/pixels.safetensors"),
+            key="encoders/pixels.safetensors", description=pixels.model_dump(mode="json"), dataset_id=shown.id, created_at=0.0,
+        )  # fmt: skip
+        session.add_all(encoders.values())
+        session.flush()
+        ids, dataset_id = {epoch: row.id for epoch, row in encoders.items()}, shown.id
+
+    def settle(asked: store.Submission, outcome: Succeeded) -> None:
+        with catalogue.writing() as session:
+            submitted = store.submit(session, asked)
+            claim = store.claim(session, "player")
+            assert claim is not None
+            assert store.settle(session, submitted.id, claim.epoch, outcome)
+
+    paths = []
+    for epoch, encoder_id in ids.items():
+        bank = dataset.images.reshape(N, -1) / 255 if epoch < 0 else features(dataset, epoch)
+        path = _made(folder / f"jobs/{encoder_id}/1/features.npy")
+        np.save(path, (bank / np.linalg.norm(bank, axis=1, keepdims=True)).astype(np.float32))
+        paths.append(path)
+        embedded = EmbedResult(n=N, feature_dim=bank.shape[1], images_per_s=1.0, seconds=1.0)
+        made = Artefact(str(path.relative_to(folder)), sha256_of(path))
+        settle(store.Submission(Kind.EMBED, dataset_id, {"batch_size": 512}, encoder_id), Succeeded(embedded, made))
+    _map_epochs(catalogue, folder, dataset_id, [ids[epoch] for epoch in EPOCHS], paths[:-1])
+    test = dataset.indices("test")
+    answers = np.eye(10, dtype=np.float32)[(dataset.labels[test] + (test % 5 == 0)) % 10]  # every fifth is wrong
+    write_predictions(folder / "answers.npz", {"test": Predictions(test, dataset.labels[test], answers)})
+    result = TransferResult(strategy="knn", scores=[], chance=0.1, seconds=1.0, chosen={})
+    asked = store.Submission(Kind.TRANSFER, dataset_id, {"strategy": "knn"}, ids[8])
+    settle(asked, Succeeded(result, Artefact("answers.npz", "0" * 64)))
+    with catalogue.reading() as session:
+        assert session.query(BankRow).count() == len(ids)
+    catalogue.close()
+    return dataset_id, ids[8], ids[-1]
+
+
+def _map_epochs(catalogue, folder: Path, dataset_id: str, ids: list[str], banks: list[Path]) -> None:  # type: ignore[no-untyped-def]
+    config = MapConfig()
+    run = Run(folder / "maps/epochs")
+    result = make_maps(config.model_copy(update={"epochs": 60}), banks, run)
+    with catalogue.writing() as session:
+        rows = [session.get_one(EncoderRow, encoder_id) for encoder_id in ids]
+        content = content_of(rows, session.get_one(DatasetRow, dataset_id), config)
+        order = MapOrder(encoder_ids=ids, **config.model_dump())
+        key = str(run.map.relative_to(folder))
+        enter_map(session, content=content, order=order, dataset_id=dataset_id, key=key, result=result, job_id=None)
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapped]:
+    settings = Settings(data=tmp_path_factory.mktemp("map") / "data")
+    ids = write_lab(settings)
+    with started(settings.data_folder) as api:
+        yield Mapped(api, *ids)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, mapped: Mapped, complaints_of_module: Complaints) -> Iterator[Page]:
+    context = browser.new_context(viewport=WIDE)
+    page = watched(context, complaints_of_module)
+    page.goto(f"{mapped.api.origin}/#token={mapped.api.settings.access_token}")
+    page.get_by_role("navigation", name="Pages").wait_for()
+    yield page
+    context.close()
+
+
+def visit(page: Page, mapped: Mapped, **query: object) -> None:
+    said = "".join(f"&{name}={value}" for name, value in query.items())
+    page.goto(f"{mapped.api.origin}/map?dataset={mapped.dataset}&encoder={mapped.encoder}{said}")
+    page.get_by_role("application").first.wait_for()
+
+
+def in_middle(page: Page) -> tuple[float, float, dict[str, float]]:
+    box = page.get_by_role("application").first.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, dict(box)
+
+
+def drawn(page: Page) -> int:
+    """Pixels of the first map's lower right quarter, where nothing lies over it, that are not of the ground."""
+    page.wait_for_function(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+    )
+    x, y, box = in_middle(page)
+    clip = {"x": x, "y": y, "width": box["width"] / 2 - 8, "height": box["height"] / 2 - 60}
+    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")).reshape(-1, 3).astype(int)
+    ground = np.median(pixels, axis=0)
+    return int((np.abs(pixels - ground).max(axis=1) > 24).sum())
+
+
+def hover_a_point(page: Page) -> str:
+    """Go over the map until a point is under the hand; what is told of it."""
+    x, y, box = in_middle(page)
+    told = page.get_by_role("application").first.get_by_text(re.compile(r"^Image \d+$"))
+    for dx in range(0, int(box["width"] / 3), 6):
+        page.mouse.move(x + dx, y)
+        if told.count():
+            return told.first.inner_text()
+    raise AssertionError("there is no point to the right of the middle")
+
+
+def test_a_pca_is_there_at_once_and_says_how_much_it_lies(
+    page: Page, mapped: Mapped, keep_picture: Callable[[Page, str], None]
+) -> None:
+    page.goto(f"{mapped.api.origin}/map?dataset={mapped.dataset}")
+    # The first one waits until the child that draws it has started.
+    page.get_by_role("application", name=re.compile("PCA")).wait_for(timeout=60_000)
+    expect(page).to_have_url(re.compile("dataset="))
+    assert drawn(page) > N
+    lies = page.get_by_text(re.compile(r"^trustworthiness 0\.\d{3} · \d+ % of neighbours kept"))
+    lies.click()
+    expect(page.get_by_text("Two dimensions cannot hold the distances of many")).to_be_visible()
+    keep_picture(page, "map-pca")
+
+
+def test_hovering_shows_the_image_and_lines_to_its_true_neighbours(page: Page, mapped: Mapped) -> None:
+    visit(page, mapped, method="pca")
+    told = hover_a_point(page)
+    index = int(told.split()[1])
+    expect(page.get_by_role("img", name=told)).to_be_visible()
+    expect(page.locator("svg line")).to_have_count(10)
+    expect(page.get_by_text(re.compile(rf"of image {index}.s 10 nearest are near in the map"))).to_be_visible()
+
+
+def test_a_click_keeps_the_point_in_the_address_and_leads_to_search(page: Page, mapped: Mapped) -> None:
+    visit(page, mapped, method="pca")
+    index = hover_a_point(page).split()[1]
+    page.mouse.down()
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(f"point={index}"))
+    link = page.get_by_role("region", name=f"Image {index}").get_by_role("link", name="Search like this")
+    assert f"index={index}" in str(link.get_attribute("href"))
+    assert f"encoder={mapped.encoder}" in str(link.get_attribute("href"))
+
+
+def test_a_lasso_opens_a_grid_of_the_images_in_it(
+    page: Page, mapped: Mapped, keep_picture: Callable[[Page, str], None]
+) -> None:
+    visit(page, mapped, follow=1, method="umap")
+    page.get_by_role("button", name="Lasso").click()
+    x, y, box = in_middle(page)
+    reach = 0.3 * min(box["width"], box["height"])
+    page.mouse.move(x - reach, y - reach)
+    page.mouse.down()
+    for dx, dy in ((1, -1), (1, 1), (-1, 1), (-1, -0.5)):
+        page.mouse.move(x + dx * reach, y + dy * reach, steps=4)
+    page.mouse.up()
+    chosen = page.get_by_role("region", name="Chosen images")
+    n = int(chosen.get_by_role("heading").inner_text().split()[0])
+    assert 0 < n < N
+    expect(chosen.get_by_role("button", name=re.compile("^image"))).to_have_count(min(n, 120))
+    keep_picture(page, "map-lasso")
+    chosen.get_by_role("button", name=re.compile("^image")).first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    chosen.get_by_role("button", name="Clear").click()
+    expect(chosen).to_have_count(0)
+
+
+def test_without_a_pointer_the_sight_is_the_lasso(page: Page, mapped: Mapped) -> None:
+    visit(page, mapped, method="pca")
+    page.get_by_role("application").focus()
+    page.keyboard.press("s")
+    chosen = page.get_by_role("region", name="Chosen images")
+    expect(chosen.get_by_role("heading")).to_have_text(f"{N} chosen images")
+    page.get_by_role("application").focus()
+    for _ in range(6):
+        page.keyboard.press("+")
+    page.keyboard.press("s")
+    expect(page).to_have_url(re.compile("view="))
+    expect(chosen.get_by_role("heading")).not_to_have_text(f"{N} chosen images")
+    page.keyboard.press("Escape")
+    expect(chosen).to_have_count(0)
+    page.keyboard.press("0")
+    expect(page).not_to_have_url(re.compile("view="))
+
+
+def test_the_slider_leads_through_the_epochs(
+    page: Page, mapped: Mapped, keep_picture: Callable[[Page, str], None]
+) -> None:
+    visit(page, mapped, follow=1, method="umap")
+    slider = page.get_by_role("slider", name="Epoch")
+    expect(slider).to_have_attribute("aria-valuetext", "epoch 8")
+    keep_picture(page, "map-epoch-8")
+    at_the_end = page.get_by_text(re.compile("^trustworthiness")).inner_text()
+    slider.press("Home")
+    expect(slider).to_have_attribute("aria-valuetext", "untrained")
+    expect(page).to_have_url(re.compile("epoch=0"))
+    expect(page.get_by_text(re.compile("^trustworthiness"))).not_to_have_text(at_the_end)
+    keep_picture(page, "map-epoch-0")
+    page.get_by_role("button", name="Play the epochs").click()
+    expect(slider).to_have_attribute("aria-valuetext", "epoch 8")
+
+
+def test_points_are_coloured_by_class_split_and_answers(page: Page, mapped: Mapped) -> None:
+    visit(page, mapped, method="pca")
+    colour = page.get_by_role("combobox", name="Colour")
+    expect(colour.get_by_role("option")).to_have_text(["Class", "Split", "Prediction", "Error", "Confidence"])
+    colour.select_option("error")
+    expect(page).to_have_url(re.compile("colour=error"))
+    wrong = page.get_by_role("button", name=re.compile(r"^wrong"))
+    n = int(wrong.inner_text().split()[-1])
+    wrong.click()
+    expect(page.get_by_role("heading", name=f"{n} chosen images")).to_be_visible()
+    colour.select_option("confidence")
+    expect(page.get_by_text("probability of the answer")).to_be_visible()
+
+
+def test_two_maps_stand_side_by_side_with_one_hand_over_both(
+    page: Page, mapped: Mapped, keep_picture: Callable[[Page, str], None]
+) -> None:
+    visit(page, mapped, method="pca")
+    page.get_by_label("Beside it").select_option("Pixels of Digits")
+    expect(page.get_by_role("application")).to_have_count(2)
+    hover_a_point(page)
+    expect(page.locator("circle.ring")).to_have_count(2)
+    keep_picture(page, "map-beside")
+
+
+def test_a_umap_that_is_not_there_is_a_button_and_then_a_job(page: Page, mapped: Mapped) -> None:
+    visit(page, mapped, method="umap", seed=5)
+    page.get_by_role("button", name="Make a UMAP map").click()
+    expect(page.get_by_role("link", name=re.compile("^UMAP of Digits, 8 epochs on Digits")).first).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Cancel UMAP of")).first.click()
+    expect(page.get_by_role("button", name="Make a UMAP map")).to_be_visible()
+
+
+def test_without_webgl_a_plain_canvas_draws_the_same_points(browser: Browser, mapped: Mapped, page: Page) -> None:
+    visit(page, mapped, method="pca")
+    by_webgl = drawn(page)
+    context = browser.new_context(viewport=WIDE, storage_state=page.context.storage_state())
+    context.add_init_script(NO_WEBGL)
+    other = context.new_page()
+    visit(other, mapped, method="pca")
+    expect(other.get_by_text("This browser has no WebGL")).to_be_visible()
+    assert drawn(other) == pytest.approx(by_webgl, rel=0.25)
+    assert hover_a_point(other).startswith("Image")
+    context.close()
+
+
+def test_a_damaged_map_is_made_again_and_says_so(page: Page, mapped: Mapped, complaints: Complaints) -> None:
+    complaints.expected = {410}
+    visit(page, mapped, method="pca", features="h")
+    said = page.get_by_text("The file of this map was damaged, so the map was made again.")
+    expect(said).to_have_count(0)
+    for path in (mapped.api.settings.data_folder / "maps").glob("*.npy"):
+        path.write_bytes(path.read_bytes()[:200])
+    # A browser that has the points asks for none.
+    page.context.new_cdp_session(page).send("Network.clearBrowserCache")
+    visit(page, mapped, method="pca")
+    expect(said).to_be_visible()
+    assert drawn(page) > 0
+
+
+def test_nothing_keeps_anybody_from_using_it(
+    page: Page, mapped: Mapped, keep_picture: Callable[[Page, str], None]
+) -> None:
+    visit(page, mapped, method="pca", beside=mapped.pixels)
+    expect(page.get_by_role("application")).to_have_count(2)
+    assert grave_violations(page) == []
+    keep_picture(page, "map-dark")
+    assert out_of_reach(page) == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    keep_picture(page, "map-narrow-dark")
+    page.emulate_media(color_scheme="light")
+    keep_picture(page, "map-narrow")
