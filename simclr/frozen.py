@@ -1,5 +1,7 @@
 """Strategies that leave the encoder as it is: k-NN and the linear probe, on features of any depth."""
 
+from collections import deque
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,8 +18,10 @@ from simclr.probe_sgd import probe_by_sgd
 from simclr.results import EpochScore
 from simclr.subject import Learned, Subject
 
-# Strengths of the probe's L2 penalty on standardised features, strongest first, so that each solution starts the next.
+# Strengths of the probe's L2 penalty on standardised features, strongest first, so that each solution starts the next; and how
+# weak it may become while every weaker one is the best so far on validation.
 L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
+WEAKEST_L2 = 1e-7
 
 
 def knn(config: KnnConfig, subject: Subject) -> Learned:
@@ -56,21 +60,27 @@ def _solved(config: LinearProbeConfig, subject: Subject, features: dict[Split, T
         len(labelled.dataset.classes),
         labelled.class_weights() if config.class_weights else None,
     )
-    best, best_l2, best_accuracy = None, 0.0, -1.0
+    best: tuple[float, LinearModel] | None = None
+    best_accuracy = -1.0
     model: LinearModel | None = None
-    for step, l2 in enumerate(L2_GRID, start=1):
+    step, waiting = 0, deque(L2_GRID)
+    while waiting:
+        step, l2 = step + 1, waiting.popleft()
         model = problem.fit(l2, config.max_iterations, model, lambda: _stop_when_asked(subject))
         reached = accuracy(model.probabilities(features["val"]), labelled.labels("val"))
         short = "" if model.iterations < config.max_iterations else "; not converged, raise max_iterations"
         subject.emit(
             Log(message=f"L2 {l2:g}: validation accuracy {reached:.3f} after {model.iterations} steps{short}.")
         )
-        subject.emit(Progress(step=step, steps=len(L2_GRID)))
         if reached > best_accuracy:
-            best, best_l2, best_accuracy = model, l2, reached
+            best, best_accuracy = (l2, model), reached
+            # The best at the edge of what was tried may not be the best of all.
+            if not waiting and l2 > 1.5 * WEAKEST_L2:
+                waiting.append(l2 / 10)
+        subject.emit(Progress(step=step, steps=step + len(waiting)))
     if best is None:
         raise ValueError("the probe has no strengths to choose from")
-    chosen = best
+    best_l2, chosen = best
     return Learned(
         lambda split: chosen.probabilities(features[split]),
         {"l2": best_l2, "iterations": chosen.iterations},

@@ -11,6 +11,8 @@ from torch import Tensor
 
 # Up to this many dimensions the Gram matrix (64 MB) and its Cholesky factor are cheap.
 LARGEST_GRAM = 4096
+# Share of the Hessian's largest entry that is added to its diagonal at least.
+LEAST_DIAGONAL = 1e-5
 # Converged: no entry of the preconditioned gradient is above this, which no longer moves an accuracy.
 GRADIENT_TOLERANCE = 1e-4
 
@@ -111,7 +113,9 @@ class LogisticRegression:
         if self.gram is None:
             return None
         bound = (0.5 * self.gram).double()
-        bound.diagonal().add_(l2)
+        # The Gram matrix is exact to single precision: with less on its diagonal it may have no factor. Any factor leads to the
+        # same solution, in more or fewer steps.
+        bound.diagonal().add_(max(l2, LEAST_DIAGONAL * float(bound.diagonal().max())))
         factor: Tensor = torch.linalg.cholesky(bound).float()
         return factor
 

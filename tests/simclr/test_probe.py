@@ -18,7 +18,7 @@ def problem(n: int = 400, dim: int = 30, classes: int = 3) -> tuple[torch.Tensor
 
 # Without the factor, which too many dimensions rule out, weak penalties end near the solution, not at it.
 @pytest.mark.parametrize(
-    ("l2", "preconditioned"), [(1.0, True), (1e-2, True), (1e-4, True), (1.0, False), (1e-2, False)]
+    ("l2", "preconditioned"), [(1.0, True), (1e-2, True), (1e-4, True), (1e-6, True), (1.0, False), (1e-2, False)]
 )
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_solution_is_scikit_learns(
@@ -77,9 +77,10 @@ def test_a_start_from_another_strength_ends_at_the_same_solution() -> None:
     np.testing.assert_allclose(cold.probabilities(features), warm.probabilities(features), atol=5e-3)
 
 
-def test_fewer_images_than_dimensions_can_be_solved() -> None:
+@pytest.mark.parametrize("l2", [1e-3, 1e-7])
+def test_fewer_images_than_dimensions_can_be_solved(l2: float) -> None:
     features, labels = problem(n=20, dim=100)
-    model = LogisticRegression(features, labels, 3).fit(1e-3, 300)
+    model = LogisticRegression(features, labels, 3).fit(l2, 300)
     assert (model.probabilities(features).argmax(axis=1) == labels.numpy()).all()
 
 

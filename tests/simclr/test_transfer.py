@@ -10,6 +10,7 @@ from simclr.datasets import Dataset
 from simclr.embed import encode_images
 from simclr.encoders import image_facts, load_encoder, pixels_encoder, untrained_encoder
 from simclr.events import Stopped, never
+from simclr.frozen import L2_GRID
 from simclr.intervals import wilson_interval
 from simclr.predictions import read_predictions
 from simclr.results import TransferResult
@@ -35,6 +36,33 @@ def pixels(tmp_path: Path, stripes: Dataset) -> Path:
     path = tmp_path / "pixels.safetensors"
     pixels_encoder(image_facts(stripes), path)
     return path
+
+
+def edges_in_the_dark() -> Dataset:
+    """Two classes that differ by which of two pixels is one level brighter, in images whose brightness tells nothing."""
+    random = np.random.default_rng(0)
+    labels = np.arange(600) % 2
+    images = np.empty((600, 1, 8, 8), dtype=np.uint8)
+    images[:] = random.integers(1, 255, (600, 1, 1, 1))
+    images[np.arange(600), 0, 0, labels] += 1
+    splits = np.repeat([0, 1, 2], 200).astype(np.uint8)
+    return Dataset(images, labels.astype(np.int64), splits, ("left", "right"), "edges")
+
+
+def test_a_probe_tries_weaker_penalties_for_as_long_as_the_weakest_is_the_best(
+    tmp_path: Path, pixels: Path, stripes: Dataset, heard: Heard
+) -> None:
+    pixels_encoder(image_facts(edges_in_the_dark()), tmp_path / "edges.safetensors")
+    needy = transfer(
+        LinearProbeConfig(), tmp_path / "edges.safetensors", edges_in_the_dark(), Run(tmp_path / "a"), heard, never
+    )
+    # The weakest of the grid is the first to tell them apart, so a weaker one is tried, which gains nothing.
+    assert needy.chosen["l2"] == L2_GRID[-1]
+    assert needy.scores[1].accuracy > 0.9
+    assert heard.progress[-1].step == heard.progress[-1].steps == len(L2_GRID) + 1
+    content = transfer(LinearProbeConfig(), pixels, stripes, Run(tmp_path / "b"), heard, never)
+    assert content.chosen["l2"] >= L2_GRID[-1]
+    assert heard.progress[-1].step == heard.progress[-1].steps == len(L2_GRID)
 
 
 @pytest.mark.parametrize("config", STRATEGIES, ids=lambda c: c.strategy)
