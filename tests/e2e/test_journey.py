@@ -6,6 +6,7 @@ Every station is a fixture that walks there through the pages, so that a test ca
 import base64
 import re
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -270,12 +271,11 @@ def wrapped(page: Page, file: Path) -> JSHandle:
     return page.evaluate_handle(TRANSFER, [file.name, base64.b64encode(file.read_bytes()).decode()])
 
 
-@pytest.mark.parametrize("bring", [choose, drop, paste])
-def test_an_image_the_lab_has_never_seen_finds_its_own_class(
-    search: Page, queries: dict[Path, str], bring: Callable[[Page, Path], None], keep_picture: Keep
+def test_images_the_lab_has_never_seen_find_their_own_class_whether_chosen_dropped_or_pasted(
+    search: Page, queries: dict[Path, str], keep_picture: Keep
 ) -> None:
     agreeing = []
-    for file, label in queries.items():
+    for (file, label), bring in zip(queries.items(), cycle((choose, drop, paste)), strict=False):
         bring(search, file)
         expect(search.get_by_role("img", name=f"The query: {file.name}")).to_be_visible()
         expect(search.get_by_text("The query has no label to compare theirs with.")).to_be_visible()

@@ -19,7 +19,7 @@ export class ColumnHits {
       this.stop();
       this.#show(before);
     } else if (keyOf(question) !== this.#pending) {
-      this.#pending = keyOf(question);
+      [this.#pending, this.busy] = [keyOf(question), true];
       this.#find(question);
     }
   }
@@ -41,7 +41,6 @@ export class ColumnHits {
   }
 
   async #look(signal: AbortSignal, question: Question): Promise<void> {
-    this.busy = true;
     try {
       const found = await find(question, signal);
       if (!signal.aborted) this.#show(found);
