@@ -36,7 +36,7 @@ export class MapCourse {
 
   async #find(request: MapRequest, known: MapOut | null, signal: AbortSignal): Promise<void> {
     try {
-      const found = known ?? (await makeMap(request, signal)).map;
+      const found = known ?? (await this.#make(request, signal));
       if (signal.aborted || !found) return;
       if (this.map?.id !== found.id) {
         this.#frames = [];
@@ -64,6 +64,12 @@ export class MapCourse {
     } catch (thrown) {
       if (!isAbort(thrown) && !signal.aborted) this.error = shown(thrown);
     }
+  }
+
+  async #make(request: MapRequest, signal: AbortSignal): Promise<MapOut | null> {
+    const { map, remade } = await makeMap(request, signal);
+    if (remade) this.note = MADE_AGAIN;
+    return map;
   }
 
   async #show(frame: number, signal: AbortSignal): Promise<void> {
