@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,8 +194,8 @@ def find_bank(folder: Path, dataset: Dataset) -> Run:
     return run
 
 
-def encode_file(image: Path, encoder: str | None, run: Run) -> NDArray[np.float32]:
-    """Features of a picture, made by the encoder that made the bank."""
+def encode_file(image: Path, encoder: str | None, run: Run, features: Literal["h", "z"]) -> NDArray[np.float32]:
+    """Features of a picture, made by the encoder that made the bank, which has its projection head where they are z."""
     if encoder is None:
         raise ValueError("--image needs --encoder: the encoder that made the bank")
     path = encoder_path(encoder)
@@ -202,10 +203,10 @@ def encode_file(image: Path, encoder: str | None, run: Run) -> NDArray[np.float3
     if run.facts().get("encoder") != sha256_of(path):
         raise ValueError(f"the bank in {run.path} was made by another encoder than {path}: name that one")
     from simclr.datasets.images import decode_image, to_square
-    from simclr.embed import encode_images
-    from simclr.encoders import load_encoder
+    from simclr.embed import FeaturesAndProjections, encode_images
+    from simclr.encoders import load_encoder, load_head
 
     picture = to_square(decode_image(image.read_bytes()), description.channels, description.image_size)
-    model, _ = load_encoder(path)
-    features: NDArray[np.float32] = encode_images(model, description, picture[None]).numpy()[0]
-    return features
+    network = FeaturesAndProjections(load_encoder(path)[0], load_head(path, description))
+    both: NDArray[np.float32] = encode_images(network, description, picture[None]).numpy()[0]
+    return both[: description.feature_dim] if features == "h" else both[description.feature_dim :]

@@ -260,7 +260,10 @@ def embed(
 
         with watching() as (emit, should_stop):
             result = run_embed(config, path, images, run, emit, should_stop)
-    typer.echo(f"{run.features}: {result.n:,} images in {result.feature_dim} dimensions")
+    z = "" if result.projection_dim is None else f", z in {result.projection_dim} beside them"
+    typer.echo(
+        f"{run.features}: {result.n:,} images in {result.feature_dim} dimensions{z}, {result.images_per_s:,.0f} images/s"
+    )
 
 
 @app.command()
@@ -273,6 +276,7 @@ def search(
     image: Annotated[Path | None, typer.Option("--image", help="Find what is like this picture.")] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="With --image: the encoder of the bank.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Images to find.")] = 10,
+    by: Annotated[Literal["h", "z"], typer.Option("--features", help="Features h, or z of the projection head.")] = "h",
     image_size: ImageSize = None,
 ) -> None:
     """Find the nearest images of an embedded set."""
@@ -282,9 +286,12 @@ def search(
         raise ValueError("give either --index or --image, and not both")
     images = find_dataset(dataset, image_size)
     run = find_bank(bank, images)
-    features = np.load(run.features, mmap_mode="r", allow_pickle=False)
+    path = run.features if by == "h" else run.projections
+    if not path.exists():
+        raise ValueError(f"{bank} holds no z, as its encoder has no projection head: leave out --features z")
+    features = np.load(path, mmap_mode="r", allow_pickle=False)
     if image is not None:
-        query, label = encode_file(image, encoder, run), -1
+        query, label = encode_file(image, encoder, run, by), -1
     else:
         if index is None or index >= len(images):
             raise ValueError(f"--index is {index} but the set has {len(images)} images, 0 to {len(images) - 1}")

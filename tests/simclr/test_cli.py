@@ -85,6 +85,9 @@ def test_pretrain_transfer_embed_and_search_follow_one_another(simclr, stored: P
     Image.fromarray(striped().images[3].transpose(1, 2, 0)).save(picture)
     by_picture = simclr("search", bank, "--dataset", stored, "--image", picture, "--encoder", run, "-k", 1)
     assert by_picture.out.split("\t")[1] == "3"
+    options = ("--image", picture, "--encoder", run, "-k", 1, "--features", "z")
+    by_z = simclr("search", bank, "--dataset", stored, *options)
+    assert (by_z.code, by_z.out.split("\t")[1]) == (0, "3"), by_z.err
 
 
 @pytest.mark.parametrize("baseline", ["untrained", "pixels"])
@@ -242,6 +245,8 @@ def test_a_bank_is_searched_only_with_its_own_set_and_encoder(simclr, stored: Pa
     assert (other.code, "made of another image set" in other.err) == (2, True)
     beyond = simclr("search", bank, "--dataset", stored, "--index", 96)
     assert (beyond.code, "--index is 96 but the set has 96 images, 0 to 95" in beyond.err) == (2, True)
+    headless = simclr("search", bank, "--dataset", stored, "--index", 1, "--features", "z")
+    assert (headless.code, "holds no z, as its encoder has no projection head" in headless.err) == (2, True)
     Image.fromarray(striped().images[3].transpose(1, 2, 0)).save(picture)
     simclr("pretrain", stored, "--out", tmp_path / "run", *FAST)
     wrong = simclr("search", bank, "--dataset", stored, "--image", picture, "--encoder", tmp_path / "run")
