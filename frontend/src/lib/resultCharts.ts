@@ -93,6 +93,13 @@ export function curveTable(curve: readonly EpochScore[]): Table {
   };
 }
 
+/** Truth and answer as an address names them, `3-5`; null where it names no cell of so many classes. */
+export function cellNamed(text: string | null, classes: number): readonly [number, number] | null {
+  const found = /^(\d{1,6})-(\d{1,6})$/.exec(text ?? '');
+  const cell = [Number(found?.[1]), Number(found?.[2])] as const;
+  return cell.every((each) => each < classes) ? cell : null;
+}
+
 export interface Confused {
   /** Positions of the shown classes among all. */
   classes: number[];

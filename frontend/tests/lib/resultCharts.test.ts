@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { heat, isLight } from '../../src/lib/heat';
 import { pairedText } from '../../src/lib/paired';
-import { confusedMost, reliabilitySeries, rocSeries } from '../../src/lib/resultCharts';
+import { cellNamed, confusedMost, reliabilitySeries, rocSeries } from '../../src/lib/resultCharts';
 import { differences } from '../../src/lib/runDiff';
 import { detailed } from '../fixtures/result';
 
@@ -64,6 +64,11 @@ it('writes on every colour of a heat map in letters that can be read', () => {
     'rgb(255, 234, 70)',
   ]);
   expect([isLight(0), isLight(1)]).toEqual([false, true]);
+});
+
+it('opens only a cell that there is', () => {
+  expect(cellNamed('3-9', 10)).toEqual([3, 9]);
+  for (const none of [null, '', '3', '3-10', '-1-2', '3-x']) expect(cellNamed(none, 10)).toBeNull();
 });
 
 it('says whether two results differ by more than chance', () => {
