@@ -385,6 +385,7 @@ def test_every_page_fits_a_narrow_screen_is_dark_where_the_system_is_and_shuts_n
         "result": str(result),
         "runs": f"/runs?runs={trained.rsplit('/', 1)[1]}",
         "search": f"{embedded}&index=0",
+        "map": f"/map?dataset={set_id}",
         "missing": "/no/such/page",
     }
     for name, address in pages.items():
