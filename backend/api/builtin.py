@@ -1,12 +1,11 @@
 """Built-in sets, made by jobs as all others are."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Response
 from pydantic import BaseModel, Field
 
 from backend.api.fields import Name
-from backend.api.imports import KNOWN
 from backend.api.job_answers import IdempotencyKey, JobOut, jobs_out, submitted
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
@@ -18,6 +17,9 @@ from simclr.datasets.builtin import COUNTED
 
 router = APIRouter(tags=["datasets"])
 
+STANDS: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobOut, "description": "It is here or being made: the job that did so or does."}
+}
 # 3.7 GB, which is nearly as much as an import may store.
 MOST = 300_000
 
@@ -32,7 +34,7 @@ class BuiltinIn(BaseModel):
     submitter: Name = ""
 
 
-@router.post("/datasets/builtin", status_code=202, responses=KNOWN)
+@router.post("/datasets/builtin", status_code=202, responses=STANDS)
 def add_builtin(
     body: BuiltinIn, response: Response, after: BackgroundTasks, lab: LabDep, idempotency_key: IdempotencyKey = None
 ) -> JobOut:

@@ -5625,7 +5625,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description This key was used: its job. */
+            /** @description It is here or being made: the job that did so or does. */
             200: {
                 headers: {
                     [name: string]: unknown;
