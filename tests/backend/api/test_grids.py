@@ -1,8 +1,10 @@
 """Grids are planned, submitted whole, watched, and refused with one clear error where they cannot be computed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -104,6 +106,8 @@ def test_a_grid_is_planned_submitted_and_watched_and_never_computed_twice(
         ({"strategies": [TUNED], "encoders": "pixels"}, "no_cells", "no network"),
         ({"dataset_id": "unlabelled"}, "no_labels", "Unlabelled"),
         ({"dataset_id": "one class"}, "one_class", "Single has 1 class, ant"),
+        ({"dataset_id": "lacking"}, "class_missing", "Lacking has no training image of class cat"),
+        ({"dataset_id": "untested"}, "no_labels", "Untested has no labelled test images"),
         ({"encoders": ["0" * 26]}, "unknown_encoder", "0" * 26),
         ({"fractions": [0.0]}, "invalid", "fractions"),
     ],
@@ -118,6 +122,11 @@ def test_a_grid_that_cannot_be_computed_is_refused_by_name(
         body["dataset_id"] = lab.add_images(own, lab.images(seed=1, labelled=False), "Unlabelled")
     if body["dataset_id"] == "one class":
         body["dataset_id"] = lab.add_images(own, lab.of_one_class(), "Single")
+    if body["dataset_id"] in ("lacking", "untested"):
+        whole = lab.images(seed=2)
+        lacks = (whole.splits == 0) & (whole.labels == 2) if body["dataset_id"] == "lacking" else whole.splits == 2
+        less = replace(whole, labels=np.where(lacks, -1, whole.labels))
+        body["dataset_id"] = lab.add_images(own, less, body["dataset_id"].capitalize())
     for path in ("/api/grids/plan", "/api/grids"):
         error = client.post(path, json=body).json()["error"]
         assert error["code"] == code, error
