@@ -32,7 +32,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_configs_carry_what_a_form_needs(client: TestClient) -> None:
     configs = client.get("/api/configs").json()
-    assert set(configs) == {"augment", "pretrain", "transfer", "embed", "presets", "parts"}
+    assert set(configs) == {"augment", "pretrain", "transfer", "embed", "map", "presets", "parts"}
     for kind, model in (("augment", AugmentConfig), ("pretrain", PretrainConfig)):
         for preset in configs["presets"][kind]:
             assert model.model_validate(preset["config"]).model_dump(mode="json") == preset["config"]
