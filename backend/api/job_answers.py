@@ -7,7 +7,7 @@ from fastapi import Header
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from backend.api.rows import dataset_row, job_row
+from backend.api.rows import dataset_row, encoder_row, job_row
 from backend.catalogue import queries
 from backend.catalogue.models import JobRow
 from backend.deps import Lab
@@ -104,6 +104,8 @@ def jobs_out(session: Session, rows: Sequence[JobRow]) -> list[JobOut]:
 def _queue(session: Session, submission: store.Submission) -> JobRow:
     if submission.dataset_id is not None:
         dataset_row(session, submission.dataset_id, lock="share")  # which may have been deleted since we looked
+    if submission.encoder_id is not None:
+        encoder_row(session, submission.encoder_id)  # likewise: that of an epoch may be superseded
     try:
         return store.submit(session, submission)
     except store.QueueFull as full:
