@@ -11,10 +11,12 @@ from backend.api.rows import label_of
 from backend.search_engines import EngineName
 from simclr.approximate import Approximate
 from simclr.datasets import Dataset, Split
-from simclr.datasets.store import SPLITS
+from simclr.datasets.store import SPLITS, UNLABELLED
 from simclr.index import Engine, Found, Index, Mask, Metric, Rows, average_precision, precision_at_k
 
 Indices = NDArray[np.int64]
+# Labels that are read at a time until enough of the query's class are known: a million take a millisecond.
+LOOKED_AT = 1 << 15
 
 
 class QueryOut(BaseModel):
@@ -116,12 +118,28 @@ def precisions(
         left_out: Images of the query, which could not.
         kinds: Where duplicates were left out, the first image of each one's pixels.
     """
-    relevant = dataset.labels == label
-    if among is not None:
-        relevant &= among
-    relevant[list(left_out)] = False
-    rows = np.flatnonzero(relevant)
-    if kinds is not None:
-        rows = np.setdiff1d(kinds[rows], kinds[list(left_out)])
+    if label == UNLABELLED:
+        return None, None
     labels = dataset.labels[found.indices]
-    return precision_at_k(label, labels), average_precision(label, labels, len(rows))
+    relevant = _relevant(dataset, label, among, left_out, kinds, len(labels))
+    return precision_at_k(label, labels), average_precision(label, labels, relevant)
+
+
+def _relevant(
+    dataset: Dataset, label: int, among: Mask | None, left_out: Collection[int], kinds: Indices | None, most: int
+) -> int:
+    """How many images of a class could be found; of more than ``most`` some number that is no less."""
+    step = len(dataset) if kinds is not None else LOOKED_AT
+    found = 0
+    for start in range(0, len(dataset), step):
+        part = slice(start, start + step)
+        of_class = dataset.labels[part] == label
+        if among is not None:
+            of_class &= among[part]
+        of_class[[each - start for each in left_out if start <= each < start + step]] = False
+        if kinds is not None:
+            return len(np.setdiff1d(kinds[of_class], kinds[list(left_out)]))
+        found += int(np.count_nonzero(of_class))
+        if found >= most:
+            break
+    return found
