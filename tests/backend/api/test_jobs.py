@@ -213,7 +213,7 @@ def test_an_embed_job_needs_no_config(own: FastAPI) -> None:
     client, dataset_id = lab.signed_in(own), lab.add_images(own, lab.images())
     encoder = client.post("/api/encoders", json={"origin": "pixels", "dataset_id": dataset_id}).json()["id"]
     answer = client.post("/api/jobs", json={"kind": "embed", "dataset_id": dataset_id, "encoder_id": encoder})
-    assert (answer.status_code, answer.json()["config"]) == (201, {"batch_size": 512})
+    assert (answer.status_code, answer.json()["config"]) == (201, {"batch_size": 512, "precision": "auto"})
 
 
 def test_the_bell_rings_once_for_a_new_job(own: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
