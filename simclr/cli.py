@@ -27,6 +27,7 @@ from simclr.config import (
 from simclr.datasets import write_dataset
 from simclr.datasets.sources import SOURCES
 from simclr.events import Progress, Stopped
+from simclr.map_commands import map_banks
 from simclr.options import build, configured
 from simclr.presets import AUGMENT_PRESETS, PRETRAIN_PRESETS, pretrain_preset
 from simclr.terminal import console, watching
@@ -128,6 +129,7 @@ def report(
         out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+app.command("map")(map_banks)
 app.command()(split)
 app.command()(fewer_labels)
 app.command()(preview)
