@@ -15,7 +15,7 @@ import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import browse, dashboards, imports, jobs, load, losses, maps, search, studio, training, views
+from benchmarks import browse, dashboards, embed, imports, jobs, load, losses, maps, search, studio, training, views
 from benchmarks.table import write_json
 from simclr.device import choose_device
 
@@ -24,6 +24,7 @@ SECTIONS = {
     "views": views.rows,
     "losses": losses.rows,
     "training": training.rows,
+    "embed": embed.rows,
     "imports": imports.rows,
     "studio": studio.rows,
     "browse": browse.rows,
