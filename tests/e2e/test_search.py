@@ -159,6 +159,9 @@ def test_the_slider_follows_a_run_through_its_saved_epochs(search: Page, shown: 
     search.get_by_text(f"How the columns agree: Jaccard@{K}").click()
     expect(search.get_by_role("row", name=re.compile(r"^B (1|0)\.\d\d"))).to_be_visible()
     keep_picture(search, "search-three-epochs")
+    search.get_by_role("button", name="Embed 1 saved epoch").first.click()
+    expect(search.get_by_text("4 of 5 saved epochs are embedded.").first).to_be_visible()
+    search.get_by_role("button", name=re.compile("^Jobs: 1")).wait_for()
 
 
 def test_the_regions_that_carry_a_similarity_are_shown_and_pixels_have_none(
@@ -247,7 +250,9 @@ def test_a_photo_of_ones_own_is_searched_with_and_taken_by_the_camera(
     keep_picture(search, "search-camera")
 
 
-def test_two_columns_fit_a_narrow_screen_fold_and_shut_nobody_out(search: Page, shown: Played, keep_picture: Keep) -> None:
+def test_two_columns_fit_a_narrow_screen_fold_and_shut_nobody_out(
+    search: Page, shown: Played, keep_picture: Keep
+) -> None:
     side_by_side(search, shown)
     keep_picture(search, "search-wide")
     search.set_viewport_size({"width": 360, "height": 900})
