@@ -95,8 +95,16 @@ class Lab:
             raise ApiError(410, "dataset_deleted", message) from None
 
     def bank(self, key: str) -> Index:
-        """The embeddings of a set, opened for search."""
-        return self.banks.get(self.folder / key)
+        """The embeddings of a set, opened for search.
+
+        Raises:
+            ApiError: 410, the file is not there.
+        """
+        try:
+            return self.banks.get(self.folder / key)
+        except FileNotFoundError:
+            message = "The file of these embeddings is not there any more: press Embed, and it is made again."
+            raise ApiError(410, "embeddings_deleted", message) from None
 
     def ask(
         self,

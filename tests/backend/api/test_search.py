@@ -105,6 +105,37 @@ def test_embeddings_without_lengths_know_no_distance(client: TestClient, app: Fa
         lab.lab(app).banks.forget(bank)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_embeddings_whose_file_is_gone_are_missed_in_words(
+    client: TestClient, app: FastAPI, shown: Shown, metric: str
+) -> None:
+    bank = lab.bank_path(app, shown.encoder, shown.dataset)
+    aside = bank.with_name("aside.npy")
+    bank.rename(aside)
+    lab.lab(app).banks.forget(bank)
+    try:
+        answer = client.post("/api/search", json=asked(shown, metric=metric))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (410, "embeddings_deleted")
+    finally:
+        aside.rename(bank)
+
+
+def test_a_photo_for_an_encoder_whose_file_was_deleted_meanwhile_is_refused(
+    client: TestClient, app: FastAPI, shown: Shown
+) -> None:
+    encoder = lab.lab(app).folder / f"encoders/{shown.encoder}.safetensors"
+    aside = encoder.with_name("aside.safetensors")
+    encoder.rename(aside)
+    params = {"encoder_id": shown.encoder, "dataset_id": shown.dataset, "k": 3}
+    try:
+        answer = client.post("/api/search/upload", params=params, content=as_png(11))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "not_computable")
+        # Images of the set need it no more.
+        assert client.post("/api/search", json=asked(shown)).status_code == 200
+    finally:
+        aside.rename(encoder)
+
+
 @pytest.fixture(scope="module")
 def doubled(app: FastAPI, shown: Shown) -> Shown:
     """A set in which images 20 to 25 have the pixels of image 7, and 30 and 31 those of image 9, with its bank."""
@@ -284,6 +315,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(client: Tes
         ({"engine": "annoy"}, 422, "invalid"),
         ({"metric": "euclidean", "unlike": [3]}, 422, "no_query"),
         ({"split": "test", "k": 40}, 422, "k_too_large"),
+        ({"split": "train", "label": 0, "k": 9}, 422, "k_too_large"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(
