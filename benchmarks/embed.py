@@ -19,9 +19,10 @@ from simclr.config import EmbedConfig, EncoderConfig, PretrainConfig
 from simclr.datasets import Dataset, open_dataset, write_dataset
 from simclr.datasets.patterns import patterns
 from simclr.device import Device, choose_device
-from simclr.embed import SLICE, FeaturesAndProjections, embed
+from simclr.embed import embed
 from simclr.encoder_file import EncoderFile, image_facts, projection_of
 from simclr.encoders import build_head, load_encoder, load_head, prepare, save_encoder, seeded
+from simclr.encoding import SLICE, FeaturesAndProjections
 from simclr.feature_cache import FeatureCache
 from simclr.runs import Run
 from simclr.views.chunks import for_each

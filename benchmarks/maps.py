@@ -23,8 +23,8 @@ from simclr.config import PretrainConfig
 from simclr.datasets import Dataset
 from simclr.datasets.archive import import_archive
 from simclr.datasets.patterns import patterns
-from simclr.embed import encode_images
 from simclr.encoders import load_encoder
+from simclr.encoding import encode_images
 from simclr.map_config import MapConfig
 from simclr.maps.pca import pca_map, scaled
 from simclr.maps.quality import MapQuality, judge_map

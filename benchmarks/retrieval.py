@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks.learning import RECIPES, SEEDS, some_of
 from simclr.datasets import Dataset
 from simclr.datasets.archive import import_archive
-from simclr.embed import encode_images
 from simclr.encoders import image_facts, load_encoder, pixels_encoder, untrained_encoder
+from simclr.encoding import encode_images
 from simclr.pretrain import pretrain
 from simclr.retrieval import Retrieval, retrieval
 from simclr.runs import Run, made_by

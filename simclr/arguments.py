@@ -203,8 +203,8 @@ def encode_file(image: Path, encoder: str | None, run: Run, features: Literal["h
     if run.facts().get("encoder") != sha256_of(path):
         raise ValueError(f"the bank in {run.path} was made by another encoder than {path}: name that one")
     from simclr.datasets.images import decode_image, to_square
-    from simclr.embed import FeaturesAndProjections, encode_images
     from simclr.encoders import load_encoder, load_head
+    from simclr.encoding import FeaturesAndProjections, encode_images
 
     picture = to_square(decode_image(image.read_bytes()), description.channels, description.image_size)
     network = FeaturesAndProjections(load_encoder(path)[0], load_head(path, description))

@@ -12,8 +12,8 @@ from simclr.config import PretrainConfig
 from simclr.costs import Costs
 from simclr.datasets.store import Dataset
 from simclr.device import choose_device
-from simclr.embed import encode_images
 from simclr.encoders import image_facts
+from simclr.encoding import encode_images
 from simclr.events import ignore, never
 from simclr.halves import halves
 from simclr.loss import chance_level

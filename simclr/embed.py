@@ -8,26 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from simclr.banks import Rows, bank_of
 from simclr.config import EmbedConfig
 from simclr.datasets.store import Dataset, content_hash
 from simclr.device import Device, choose_device
-from simclr.encoders import EncoderFile, ImageFacts, load_encoder, load_head, prepare
-from simclr.events import Emit, Log, Progress, ShouldStop, Stopped, ignore, never
+from simclr.encoders import EncoderFile, load_encoder, load_head
+from simclr.encoding import EncodingProgress, FeaturesAndProjections, encode_images
+from simclr.events import Emit, Log, ShouldStop, ignore, never
 from simclr.feature_cache import FeatureCache, FeatureKey, kept_features
 from simclr.memory import naming_what_fits
 from simclr.results import EmbedResult
 from simclr.runs import Run, sha256_of
-from simclr.training import REPORT_EVERY_S
-from simclr.views.chunks import for_each
 
 # Pixels of the images whose features are kept at a time, some seconds' work: so much is lost when an embedding is interrupted.
 PIECE_PIXELS = 1 << 21
-# On a CPU each core takes so many images through the whole network by itself; whatever the batch, the sums are then the same.
-SLICE = 64
 
 
 def embed(
@@ -92,6 +88,7 @@ class _Work:
         self.network: nn.Module = FeaturesAndProjections(model, load_head(encoder, self.file))
         self.device: Device = choose_device()
         self.network = self.network.to(self.device.device).to(memory_format=torch.channels_last)
+        self.threads = self.device.threads if self.device.device.type == "cpu" else 1
         self.bf16 = self.device.bf16 if config.precision == "auto" else config.precision == "bf16"
         self.dataset_hash, self.encoder_hash = content_hash(dataset), sha256_of(encoder)
         self.dims = _dims(self.file)
@@ -108,36 +105,23 @@ class _Work:
         return FeatureKey(self.dataset_hash, self.encoder_hash, level, f"{self.device.device.type}.{self.precision}")
 
     def encode(self, start: int, stop: int, on_batch: Callable[[int], None] | None = None) -> Rows:
-        threads = self.device.threads if self.device.device.type == "cpu" else 1
         with torch.autocast(self.device.device.type, torch.bfloat16, self.bf16):
             rows: Rows = encode_images(
-                self.network, self.file, self.images[start:stop], self.config.batch_size, on_batch, threads
+                self.network, self.file, self.images[start:stop], self.config.batch_size, on_batch, self.threads
             ).numpy()
         if not bool(np.isfinite(rows).all()):
             raise ValueError(f"the encoder {self.encoder} gives features that are not finite: pretrain it again")
         return rows
 
     def try_batch(self, batch: int) -> None:
-        encode_images(self.network, self.file, self.images[:batch], batch)
-
-
-class FeaturesAndProjections(nn.Module):
-    """h, and z beside it where there is a head: normalised images, (N, C, S, S), to (N, D) or (N, D + dimensions of z)."""
-
-    def __init__(self, encoder: nn.Module, head: nn.Module | None) -> None:
-        super().__init__()
-        self.encoder, self.head = encoder, head
-
-    def forward(self, images: Tensor) -> Tensor:
-        h: Tensor = self.encoder(images)
-        return h if self.head is None else torch.cat([h, self.head(h)], dim=1)
+        encode_images(self.network, self.file, self.images[:batch], batch, threads=self.threads)
 
 
 def _dims(file: EncoderFile) -> list[int]:
     return [file.feature_dim, *([file.projection.dim] if file.projection is not None else [])]
 
 
-def _pieces(work: _Work, cache: FeatureCache, progress: "EncodingProgress", emit: Emit) -> Iterator[Rows]:
+def _pieces(work: _Work, cache: FeatureCache, progress: EncodingProgress, emit: Emit) -> Iterator[Rows]:
     """Features of all images, piece after piece; those that are kept are read, the others computed and kept."""
     is_kept = True
     for start in range(0, len(work.images), work.piece):
@@ -157,101 +141,3 @@ def _pieces(work: _Work, cache: FeatureCache, progress: "EncodingProgress", emit
         yield rows
     if progress.kept:
         emit(Log(message=f"{progress.kept:,} of {len(work.images):,} images had been encoded before."))
-
-
-def encode_images(
-    encoder: nn.Module,
-    facts: ImageFacts,
-    images: NDArray[np.uint8],
-    batch_size: int = 512,
-    on_batch: Callable[[int], None] | None = None,
-    threads: int = 1,
-) -> Tensor:
-    """Features h of ``images``, without gradients and with the encoder's statistics as they are.
-
-    Args:
-        encoder: On any device; put into evaluation mode meanwhile.
-        facts: What it expects of images.
-        images: uint8, shape (N, C, S, S); may be a memory map.
-        batch_size: Images encoded at a time; changes speed, not results.
-        on_batch: Told before every batch how many images are done; may raise to stop.
-        threads: On a CPU, cores that take slices of a batch side by side. One operation shared by all cores is slower.
-
-    Returns:
-        float32, shape (N, D), on the CPU.
-    """
-    device = next((parameter.device for parameter in encoder.parameters()), torch.device("cpu"))
-    training = encoder.training
-    encoder.eval()
-
-    def encode(batch: Tensor) -> Tensor:
-        pixels = prepare(batch, facts).contiguous(memory_format=torch.channels_last)
-        return encoder(pixels).float().cpu()  # type: ignore[no-any-return]
-
-    parts: list[Tensor] = []
-    try:
-        with torch.inference_mode():
-            for start in range(0, len(images), batch_size):
-                if on_batch is not None:
-                    on_batch(start)
-                # A copy, since torch warns about memory it must not write to.
-                batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-                parts += _side_by_side(encode, batch, threads) if threads > 1 else [encode(batch)]
-    finally:
-        encoder.train(training)
-    features = torch.cat(parts)
-    if on_batch is not None:
-        on_batch(len(images))
-    # Outside inference mode a plain tensor, which others may change or differentiate through.
-    return features.clone()
-
-
-def _side_by_side(encode: Callable[[Tensor], Tensor], batch: Tensor, threads: int) -> list[Tensor]:
-    slices = list(batch.split(SLICE))  # type: ignore[no-untyped-call]
-    found: dict[int, Tensor] = {}
-    device = batch.device.type
-    is_cast, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
-
-    def work(number: int) -> None:
-        # A thread starts without its caller's casts, and threads must not share a cache of them.
-        with torch.autocast(device, dtype, is_cast, cache_enabled=False):
-            found[number] = encode(slices[number])
-
-    for_each(work, list(range(len(slices))), threads)
-    return [found[number] for number in range(len(slices))]
-
-
-class EncodingProgress:
-    """Tells how many images are encoded, a few times a second and at the end, and stops when asked to."""
-
-    def __init__(self, n: int, emit: Emit, should_stop: ShouldStop) -> None:
-        self.n = n
-        self.emit = emit
-        self.should_stop = should_stop
-        self.done = self.kept = 0
-        self.began = time.monotonic()
-        self.reported_at = -REPORT_EVERY_S
-
-    def keep(self, done: int) -> None:
-        """Up to ``done`` images nothing is left to do, the last of which had been done before."""
-        self.kept += done - self.done
-        self(done)
-
-    def __call__(self, done: int) -> None:
-        if self.should_stop():
-            raise Stopped(f"stopped on request after {done} of {self.n} images")
-        self.done = done
-        now = time.monotonic()
-        if done < self.n and now - self.reported_at < REPORT_EVERY_S:
-            return
-        self.reported_at = now
-        encoded = done - self.kept
-        speed = encoded / max(1e-9, now - self.began) if encoded else None
-        self.emit(
-            Progress(
-                step=done,
-                steps=self.n,
-                images_per_s=speed,
-                eta_s=(self.n - done) / speed if speed else None,
-            )
-        )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simclr.datasets.store import SPLITS, UNLABELLED, Split
-from simclr.embed import EncodingProgress, encode_images
+from simclr.encoding import EncodingProgress, encode_images
 from simclr.events import Log
 from simclr.feature_cache import FeatureCache, FeatureKey, kept_features
 from simclr.levels import Level, Levels, dimensions, level_of

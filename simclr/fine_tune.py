@@ -14,8 +14,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from simclr.augment import draw_views
 from simclr.config import FineTuneConfig
 from simclr.datasets.store import Dataset, Split
-from simclr.embed import encode_images
 from simclr.encoders import Encoder, ImageFacts, adapt, seeded
+from simclr.encoding import encode_images
 from simclr.events import Log
 from simclr.fine_tuned import FineTuned
 from simclr.loop import Part, Training, fit

@@ -13,8 +13,8 @@ from simclr.augment import draw_views
 from simclr.config import KnnConfig, PretrainConfig
 from simclr.datasets.store import Dataset
 from simclr.device import Device
-from simclr.embed import encode_images
 from simclr.encoders import ImageFacts, normalise
+from simclr.encoding import encode_images
 from simclr.events import Emit, Evaluation, Log
 from simclr.geometry import alignment, contrastive_ranks, effective_rank, feature_std, uniformity
 from simclr.knn import knn_scores

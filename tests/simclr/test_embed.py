@@ -8,9 +8,10 @@ from safetensors.torch import load_file, save_file
 
 from simclr.config import EmbedConfig, EncoderConfig
 from simclr.datasets import Dataset, open_dataset, write_dataset
-from simclr.embed import embed, encode_images
+from simclr.embed import embed
 from simclr.encoder_file import header, read_encoder_file
 from simclr.encoders import image_facts, load_encoder, pixels_encoder, untrained_encoder
+from simclr.encoding import encode_images
 from simclr.events import Stopped, never
 from simclr.index import Index, norms_beside
 from simclr.results import EmbedResult

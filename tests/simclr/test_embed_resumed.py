@@ -9,9 +9,10 @@ import torch
 from simclr.banks import bank_of
 from simclr.config import EmbedConfig, EncoderConfig
 from simclr.datasets import Dataset
-from simclr.embed import embed, encode_images
+from simclr.embed import embed
 from simclr.encoder_file import Projection
 from simclr.encoders import EncoderFile, ProjectionHead, image_facts, load_encoder, load_head, save_encoder, seeded
+from simclr.encoding import encode_images
 from simclr.events import Stopped, never
 from simclr.feature_cache import FeatureCache
 from simclr.index import norms_beside

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-import simclr.embed
+import simclr.encoding
 import simclr.fine_tune
 import simclr.pretrain
 from simclr import encoders
@@ -118,6 +118,6 @@ def test_a_fine_tuning_without_enough_memory_names_the_batch_that_fits(
 def test_an_embedding_without_enough_memory_names_the_batch_that_fits(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simclr.embed, "prepare", fitting(50, encoders.prepare))
+    monkeypatch.setattr(simclr.encoding, "prepare", fitting(50, encoders.prepare))
     with pytest.raises(OutOfMemory, match="memory ran out at batch_size 96: 48 fits"):
         embed(EmbedConfig(batch_size=96), untrained, striped(), Run(tmp_path / "run"))

@@ -7,8 +7,8 @@ import torch
 
 from simclr.config import AugmentConfig, EncoderConfig, FineTuneConfig, KnnConfig, LinearProbeConfig
 from simclr.datasets import Dataset
-from simclr.embed import encode_images
 from simclr.encoders import image_facts, load_encoder, pixels_encoder, untrained_encoder
+from simclr.encoding import encode_images
 from simclr.events import Stopped, never
 from simclr.frozen import L2_GRID
 from simclr.intervals import wilson_interval
