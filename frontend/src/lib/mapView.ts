@@ -15,9 +15,22 @@ export interface Size {
 const MARGIN_PX = 24;
 const FURTHEST = 1e5;
 
-/** The view that shows all points, given as x and y in turn; outliers and all. */
-export function fitted(points: Float32Array, { width, height }: Size): View {
-  let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
+/** The edges of what a map shows. */
+export interface Extent {
+  left: number;
+  right: number;
+  low: number;
+  high: number;
+}
+
+/** The edges of points, given as x and y in turn, outliers and all, and of what was there before. */
+export function extentOf(points: Float32Array, before: Extent | null = null): Extent {
+  let { left, right, low, high } = before ?? {
+    left: Infinity,
+    right: -Infinity,
+    low: Infinity,
+    high: -Infinity,
+  };
   for (let i = 0; i < points.length; i += 2) {
     const [x, y] = [points[i] ?? 0, points[i + 1] ?? 0];
     if (x < left) left = x;
@@ -25,6 +38,11 @@ export function fitted(points: Float32Array, { width, height }: Size): View {
     if (y < low) low = y;
     if (y > high) high = y;
   }
+  return { left, right, low, high };
+}
+
+/** The view that shows all of it. */
+export function fitted({ left, right, low, high }: Extent, { width, height }: Size): View {
   if (!(right >= left)) return { x: 0, y: 0, scale: 1 };
   const room = (pixels: number): number => Math.max(1, pixels - 2 * MARGIN_PX);
   const scale = Math.min(

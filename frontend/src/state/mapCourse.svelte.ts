@@ -1,6 +1,7 @@
 /** One map, or one for each epoch of a run: asked for, drawn or made, and its points frame by frame. */
 import { untrack } from 'svelte';
 import { isAbort, shown, type ApiError } from '../api/errors';
+import { extentOf, type Extent } from '../lib/mapView';
 import { makeMap, readPoints, type MapOut, type MapRequest } from '../api/maps';
 
 const DAMAGED = 'map_damaged';
@@ -11,6 +12,8 @@ export class MapCourse {
   /** Points of the frame in sight, and of the one before it. */
   points = $state.raw<Float32Array | null>(null);
   before = $state.raw<Float32Array | null>(null);
+  /** Edges of all frames that were loaded. */
+  extent = $state.raw<Extent>(extentOf(new Float32Array()));
   error = $state.raw<ApiError | null>(null);
   note = $state('');
   /** Rises when a job was started in place of a map whose file is damaged. */
@@ -40,6 +43,7 @@ export class MapCourse {
       if (signal.aborted || !found) return;
       if (this.map?.id !== found.id) {
         this.#frames = [];
+        this.extent = extentOf(new Float32Array());
         this.before = null;
       }
       this.map = found;
@@ -86,12 +90,18 @@ export class MapCourse {
     const at = Math.min(frame, map.encoder_ids.length - 1);
     const points = this.#frames[at] ?? (await readPoints(map.id, at, signal));
     if (signal.aborted || this.map !== map) return;
-    this.#frames[at] = points;
+    this.#keep(at, points);
     if (points !== this.points) [this.before, this.points] = [this.points, points];
     // The next one, so that it is there when the slider moves on.
     const next = at + 1;
     if (next >= map.encoder_ids.length || this.#frames[next]) return;
     const ahead = await readPoints(map.id, next, signal);
-    if (!signal.aborted && this.map === map) this.#frames[next] = ahead;
+    if (!signal.aborted && this.map === map) this.#keep(next, ahead);
+  }
+
+  #keep(frame: number, points: Float32Array): void {
+    if (this.#frames[frame]) return;
+    this.#frames[frame] = points;
+    this.extent = extentOf(points, this.extent);
   }
 }

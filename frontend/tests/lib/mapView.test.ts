@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   afterKey,
+  extentOf,
   fitted,
   fromPixels,
   panned,
@@ -15,7 +16,7 @@ const VIEW = { x: 1, y: 2, scale: 10 };
 
 describe('the view of a map', () => {
   it('shows all points, with room at the edges', () => {
-    const fit = fitted(new Float32Array([0, 0, 10, 2]), SIZE);
+    const fit = fitted(extentOf(new Float32Array([0, 0, 10, 2])), SIZE);
     expect(fit).toMatchObject({ x: 5, y: 1 });
     for (const [x, y] of [
       [0, 0],
@@ -29,8 +30,17 @@ describe('the view of a map', () => {
     }
   });
   it('is finite for one point, and for none', () => {
-    expect(Number.isFinite(fitted(new Float32Array([3, 3]), SIZE).scale)).toBe(true);
-    expect(fitted(new Float32Array(), SIZE)).toEqual({ x: 0, y: 0, scale: 1 });
+    expect(Number.isFinite(fitted(extentOf(new Float32Array([3, 3])), SIZE).scale)).toBe(true);
+    expect(fitted(extentOf(new Float32Array()), SIZE)).toEqual({ x: 0, y: 0, scale: 1 });
+  });
+  it('shows the maps of before as well', () => {
+    const before = extentOf(new Float32Array([-5, 0, 0, 1]));
+    expect(extentOf(new Float32Array([0, 0, 10, 2]), before)).toEqual({
+      left: -5,
+      right: 10,
+      low: 0,
+      high: 2,
+    });
   });
   it('leads to pixels and back, with y pointing up', () => {
     expect(toPixels(VIEW, SIZE, 1, 2)).toEqual([200, 150]);
