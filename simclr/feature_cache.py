@@ -80,7 +80,8 @@ class FeatureCache:
         packed = io.BytesIO()
         np.save(packed, features, allow_pickle=False)
         content = packed.getvalue()
-        with writing(self.folder / key.file_name, len(content)) as temporary, temporary.open("wb") as file:
+        place = self.folder / key.file_name
+        with writing(place, len(content), synced=False) as temporary, temporary.open("wb") as file:
             file.write(MARK + _digest(key, content) + b"\n")
             file.write(content)
         self._make_room()

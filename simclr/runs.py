@@ -53,8 +53,10 @@ class DiskFull(OSError):
 
 
 @contextmanager
-def writing(path: Path, size_bytes: int | None = None) -> Iterator[Path]:
+def writing(path: Path, size_bytes: int | None = None, *, synced: bool = True) -> Iterator[Path]:
     """A temporary sibling of ``path`` to write to; on success it is synced and takes ``path``'s place, on failure it vanishes.
+
+    Not ``synced`` it may be damaged after a power cut, which suits what can be computed again and carries its own digest.
 
     Raises:
         DiskFull: it does not fit; ``size_bytes``, where known, is in the message.
@@ -64,8 +66,9 @@ def writing(path: Path, size_bytes: int | None = None) -> Iterator[Path]:
     temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if synced:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         # NumPy gives no number and says only "10 requested and 3 written".
