@@ -9,11 +9,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
 
 from fastapi import Response
 from pydantic import BaseModel
 
 from backend.catalogue.engine import Catalogue
+
+T = TypeVar("T")
 
 BRIEFLY_S = 1.0  # for what depends on the time too: when a job would start, which worker is alive
 SIZE = 64
@@ -30,6 +33,7 @@ class Remembered:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: OrderedDict[Hashable, tuple[int, float, bytes]] = OrderedDict()
+        self._rows: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
         # Few for all questions: two that share one wait for each other now and then, which does no harm.
         self._turns = [threading.Lock() for _ in range(TURNS)]
         is_file = catalogue.engine.dialect.name == "sqlite" and catalogue.engine.url.database
@@ -41,18 +45,35 @@ class Remembered:
     ) -> Response:
         """The answer to ``question`` of less than ``longest_s`` ago, if it holds, else what ``find`` finds, a model or JSON."""
         if self._watch is None:  # nor does one wait for another
-            return _as_response(_as_json(find()))
+            return as_response(_as_json(find()))
         if known := self._known(question, longest_s):
-            return _as_response(known)
+            return as_response(known)
         with self._turns[hash(question) % TURNS]:
             # Whoever had the turn before may have found it meanwhile.
             if known := self._known(question, longest_s):
-                return _as_response(known)
+                return as_response(known)
             # Asked before looking: what is written meanwhile makes the answer look older than it is, never newer.
             version, moment = self._version(), self._clock()
             content = _as_json(find())
             self._keep(question, version, moment, content)
-            return _as_response(content)
+            return as_response(content)
+
+    def rows(self, question: Hashable, find: Callable[[], T]) -> T:
+        """Rows that ``find`` reads, loaded and of a closed session, read again only when somebody has written."""
+        if self._watch is None:
+            return find()
+        # As above, asked before looking.
+        version = self._version()
+        with self._lock:
+            known = self._rows.get(question)
+        if known is not None and known[0] == version:
+            return cast(T, known[1])
+        found = find()
+        with self._lock:
+            self._rows[question] = version, found
+            if len(self._rows) > SIZE:
+                self._rows.popitem(last=False)
+        return found
 
     def _known(self, question: Hashable, longest_s: float) -> bytes | None:
         version = self._version()
@@ -84,5 +105,6 @@ def _as_json(found: BaseModel | bytes) -> bytes:
     return found if isinstance(found, bytes) else found.model_dump_json().encode()
 
 
-def _as_response(content: bytes) -> Response:
+def as_response(content: bytes) -> Response:
+    """JSON that is written already: FastAPI would check it against its model and write it again, a millisecond for some hits."""
     return Response(content, media_type="application/json")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
@@ -14,9 +14,10 @@ from backend.api.images import MAX_INDEX
 from backend.api.rows import check_index, dataset_row, encoder_row, label_of
 from backend.api.search_answers import QueryOut, SearchOut, engine_out, hits, precisions
 from backend.api.search_filters import images_among, search_distinct
-from backend.catalogue.models import DatasetRow, EncoderRow
+from backend.catalogue.models import BankRow, DatasetRow, EncoderRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
+from backend.remembered import as_response
 from backend.search_engines import Asked, Chosen
 from backend.staging import MIB, read_body
 from simclr.datasets import Dataset, Split
@@ -74,8 +75,8 @@ class _Searched:
     chosen: Chosen
 
 
-@router.post("/search")
-def search(body: SearchIn, lab: LabDep) -> SearchOut:
+@router.post("/search", response_model=SearchOut)
+def search(body: SearchIn, lab: LabDep) -> Response:
     """The nearest neighbours of an image of the data set, or of several; they themselves are left out."""
     searched = _open(lab, body)
     dataset = searched.dataset
@@ -95,7 +96,7 @@ def search(body: SearchIn, lab: LabDep) -> SearchOut:
     # Where one class may be found, precision would say nothing.
     judged = UNLABELLED if label is None or body.label is not None else label
     precision, average = precisions(dataset, judged, found, among, asked, kinds)
-    return SearchOut(
+    answer = SearchOut(
         k=body.k,
         metric=body.metric,
         engine=engine_out(engine, found, searched.chosen.note),
@@ -104,21 +105,23 @@ def search(body: SearchIn, lab: LabDep) -> SearchOut:
         precision_at_k=precision,
         average_precision=average,
     )
+    return as_response(answer.model_dump_json().encode())
 
 
 @router.post(
     "/search/upload",
+    response_model=SearchOut,
     openapi_extra={
         "requestBody": {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
     },
 )
-async def search_upload(query: Annotated[UploadSearchQuery, Query()], request: Request, lab: LabDep) -> SearchOut:
+async def search_upload(query: Annotated[UploadSearchQuery, Query()], request: Request, lab: LabDep) -> Response:
     """The nearest neighbours of the image that is the body of the request."""
     image = await read_body(request, MAX_IMAGE_BYTES)
     return await run_in_threadpool(_search_for, query, image, lab)
 
 
-def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> SearchOut:
+def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> Response:
     searched = _open(lab, asked)
     dataset, engine = searched.dataset, searched.chosen.engine
     among = images_among(dataset, searched.row, asked)
@@ -132,7 +135,7 @@ def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> SearchOut:
         )  # fmt: skip
     else:
         found = engine.search(query, asked.k, among=among)
-    return SearchOut(
+    answer = SearchOut(
         k=asked.k,
         metric=asked.metric,
         engine=engine_out(engine, found, searched.chosen.note),
@@ -141,6 +144,7 @@ def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> SearchOut:
         precision_at_k=None,
         average_precision=None,
     )
+    return as_response(answer.model_dump_json().encode())
 
 
 def _open(lab: Lab, asked: _Asked) -> _Searched:
@@ -149,10 +153,14 @@ def _open(lab: Lab, asked: _Asked) -> _Searched:
     Raises:
         ApiError: 404, 409 or 410, a part of it is not there; 409, its bank knows no distances.
     """
-    with lab.catalogue.reading() as session:
-        row = dataset_row(session, asked.dataset_id)
-        encoder = encoder_row(session, asked.encoder_id)
-        bank, key = bank_of(session, asked.encoder_id, row, asked.features)
+
+    def read() -> tuple[DatasetRow, EncoderRow, BankRow, str]:
+        with lab.catalogue.reading() as session:
+            row = dataset_row(session, asked.dataset_id)
+            return row, encoder_row(session, asked.encoder_id), *bank_of(session, asked.encoder_id, row, asked.features)
+
+    question = ("searched", asked.dataset_id, asked.encoder_id, asked.features)
+    row, encoder, bank, key = lab.remembered.rows(question, read)
     dataset, index = lab.dataset(row.key), lab.bank(key)
     try:
         exact = index.by(asked.metric)

@@ -107,3 +107,20 @@ def test_few_answers_are_kept(remembered: Remembered, find: Callable[[], Count])
         remembered.answer(n, find)
     assert remembered.answer(SIZE, find).body == b'{"n":%d}' % SIZE
     assert remembered.answer(0, find).body == b'{"n":%d}' % (SIZE + 1)
+
+
+def test_rows_are_read_again_once_somebody_has_written(remembered: Remembered, catalogue: Catalogue) -> None:
+    counted = iter(range(1000))
+    assert [remembered.rows("a", lambda: next(counted)) for _ in range(3)] == [0, 0, 0]
+    assert remembered.rows("b", lambda: next(counted)) == 1
+    add_dataset(catalogue)
+    assert [remembered.rows("a", lambda: next(counted)) for _ in range(2)] == [2, 2]
+
+
+def test_rows_that_could_not_be_read_are_not_remembered(remembered: Remembered) -> None:
+    def fail() -> int:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        remembered.rows("a", fail)
+    assert remembered.rows("a", lambda: 7) == 7
