@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 # Each may hold half a gigabyte.
 OPEN = 4
+# Until what failed is tried again: what takes minutes, and what somebody may have put right, or another process done.
+AFTER_FAILURE_S, AFTER_REFUSAL_S = 900.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -39,23 +42,28 @@ class Source:
 class Proposers:
     """Those that were used last; all methods may be called by any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._open: OrderedDict[Hashable, Proposer] = OrderedDict()
         # In the order of asking, each with what is to be told meanwhile; the first is at work.
         self._waiting: OrderedDict[Hashable, tuple[Source, str]] = OrderedDict()
-        self._failed: dict[Hashable, str] = {}
+        # Why, and when it is tried again.
+        self._failed: dict[Hashable, tuple[str, float]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
 
     def ask(self, source: Source) -> tuple[Proposer | None, str]:
-        """The proposer, or why it is not there yet; then it is on its way. A failure is told, and tried again, once an ask."""
+        """The proposer, or why it is not there; then it is on its way, or was tried a short time ago."""
         with self._changed:
             if source.key in self._open:
                 self._open.move_to_end(source.key)
                 return self._open[source.key], ""
             if source.key in self._failed:
-                return None, self._failed.pop(source.key)
+                reason, again_at = self._failed[source.key]
+                if self._clock() < again_at:
+                    return None, reason
+                del self._failed[source.key]
             if source.key not in self._waiting:
                 self._waiting[source.key] = source, f"{source.what} is being opened"
                 self._changed.notify_all()
@@ -81,35 +89,35 @@ class Proposers:
                 if self._stopping:
                     return
                 source = next(iter(self._waiting.values()))[0]
-            made, reason = self._get(source)
+            made, reason, pause_s = self._get(source)
             with self._changed:
                 if made is not None:
                     self._open[source.key] = made
                     if len(self._open) > OPEN:
                         self._open.popitem(last=False)
                 elif reason:
-                    self._failed[source.key] = reason
+                    self._failed[source.key] = reason, self._clock() + pause_s
                 del self._waiting[source.key]
 
-    def _get(self, source: Source) -> tuple[Proposer | None, str]:
-        """The proposer, or why there is none."""
+    def _get(self, source: Source) -> tuple[Proposer | None, str, float]:
+        """The proposer, or why there is none, and after how many seconds to try again."""
         try:
             try:
-                return source.open(), ""
+                return source.open(), "", 0.0
             except FileNotFoundError:
                 self._tell(source, f"{source.what} is being built")
             except Damaged as damage:
                 log.warning("%s is built again: %s", source.what, damage)
                 self._tell(source, f"{damage}: {source.what} is being built again")
             source.make(lambda: self._stopping)
-            return source.open(), ""
+            return source.open(), "", 0.0
         except Stopped:
-            return None, ""
+            return None, "", 0.0
         except NoVectors as reason:
-            return None, str(reason)
+            return None, str(reason), AFTER_REFUSAL_S
         except (ChildFailed, SQLAlchemyError, OSError, ValueError) as failure:
             log.warning("%s was not built: %s", source.what, failure)
-            return None, f"{source.what} could not be built, {str(failure).partition(':')[0]}"
+            return None, f"{source.what} could not be built, {str(failure).partition(':')[0]}", AFTER_FAILURE_S
 
     def _tell(self, source: Source, state: str) -> None:
         with self._changed:

@@ -67,7 +67,7 @@ class Approximate:
 
         Never fewer than ``Index.search`` finds: where few may be found, or too few were proposed, that one searches.
         """
-        excluded = np.fromiter(exclude or (), dtype=np.int64)
+        excluded = np.unique(np.fromiter(exclude or (), dtype=np.int64))
         self.exact.check(query, k, excluded)
         n = len(self.exact)
         allowed = n if among is None else int(np.count_nonzero(among))
@@ -78,7 +78,8 @@ class Approximate:
         # What proposes may know less of what is allowed than this array.
         rows = np.setdiff1d(rows, excluded)
         rows = rows if among is None else rows[among[rows]]
-        if len(rows) < min(k, allowed - len(excluded)):
+        left = allowed - (len(excluded) if among is None else int(np.count_nonzero(among[excluded])))
+        if len(rows) < min(k, left):
             why = f"{self.name} proposed only {len(rows)} images, so all were read"
             return self.exact.search(query, k, exclude, among)._replace(note=why)
         return self.exact.rank(query, k, rows)._replace(engine=self.name)

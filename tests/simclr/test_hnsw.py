@@ -84,6 +84,16 @@ def test_where_the_graph_would_miss_the_exact_engine_answers_and_says_so(
     assert found.note.startswith(note)
 
 
+def test_as_many_are_found_as_the_exact_engine_finds_where_the_query_itself_is_filtered_out(
+    exact: Index, monkeypatch: pytest.MonkeyPatch, graphs: dict[Metric, Hnsw]
+) -> None:
+    among = np.arange(N) < 100
+    # One short of all that may be found.
+    monkeypatch.setattr(Hnsw, "propose", lambda *_asked: np.arange(99))
+    found = Approximate(exact, graphs["cosine"]).search(exact.features[700], 100, {700}, among)
+    assert (len(found.indices), found.engine) == (100, "exact")
+
+
 @pytest.mark.parametrize(("k", "exclude"), [(0, set()), (5, {N})])
 def test_a_search_that_makes_no_sense_is_refused_as_by_the_exact_engine(
     exact: Index, graphs: dict[Metric, Hnsw], k: int, exclude: set[int]
