@@ -4,7 +4,7 @@ import type { SplitName } from '../api/types';
 import { lookOf, type Look } from './looks';
 import { labelsText } from './methods';
 import { figureOf, figureText, rangeTextOf, writtenAs, type Metric } from './metrics';
-import { duration, type Interval } from './numbers';
+import { count, duration, type Interval } from './numbers';
 import type { Row } from './measured';
 import { meanOf, studentInterval } from './student';
 
@@ -81,7 +81,7 @@ export function sayAll(cell: Cell, { metric, split }: Yardstick): string {
     `${first.encoder}`,
     `${first.method}, ${labelsText(first.labels)}`,
     `${metric.title} ${figureText(metric, figure)}${range ? ` (${range})` : ''}`,
-    `${split === 'test' ? 'test' : 'validation'}, n = ${n}, ${rows.length === 1 ? `seed ${first.seed}` : `${rows.length} seeds`}`,
+    `${split === 'test' ? 'test' : 'validation'}, n = ${count(n ?? 0)}, ${rows.length === 1 ? `seed ${first.seed}` : `${rows.length} seeds`}`,
     `${first.dataset}, ${duration(cell.seconds)}`,
   ].join('\n');
 }

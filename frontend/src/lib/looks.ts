@@ -32,29 +32,72 @@ export function lookOfClass(index: number): Look {
 
 /** A mark of radius `r` around a point, as an SVG path. */
 export function markPath(shape: Shape, x: number, y: number, r: number): string {
-  const at = (dx: number, dy: number): string => `${(x + dx * r).toFixed(2)} ${(y + dy * r).toFixed(2)}`;
-  switch (shape) {
-    case 'square':
-      return `M${at(-0.9, -0.9)}L${at(0.9, -0.9)}L${at(0.9, 0.9)}L${at(-0.9, 0.9)}Z`;
-    case 'triangle':
-      return `M${at(0, -1.2)}L${at(1.1, 0.8)}L${at(-1.1, 0.8)}Z`;
-    case 'diamond':
-      return `M${at(0, -1.3)}L${at(1.3, 0)}L${at(0, 1.3)}L${at(-1.3, 0)}Z`;
-    case 'cross':
-      return (
-        `M${at(-1.1, -0.6)}L${at(-0.6, -1.1)}L${at(0, -0.5)}L${at(0.6, -1.1)}L${at(1.1, -0.6)}L${at(0.5, 0)}` +
-        `L${at(1.1, 0.6)}L${at(0.6, 1.1)}L${at(0, 0.5)}L${at(-0.6, 1.1)}L${at(-1.1, 0.6)}L${at(-0.5, 0)}Z`
-      );
-    case 'ring':
-      // The hole runs the other way round, so that it stays one where many marks make one path.
-      return circle(x, y, 1.1 * r) + circle(x, y, 0.5 * r, 1);
-    default:
-      return circle(x, y, r);
-  }
+  const start = `M${tenths(x)} ${tenths(y)}`;
+  return outline(shape, r)
+    .map((part) => start + part)
+    .join('');
 }
 
-function circle(x: number, y: number, r: number, sweep: 0 | 1 = 0): string {
-  const [left, width, radius] = [(x - r).toFixed(2), (2 * r).toFixed(2), r.toFixed(2)];
+const tenths = (value: number): number => Math.round(10 * value) / 10;
+const outlines = new Map<string, readonly string[]>();
+
+/** Its contours as steps from its middle: a chart has hundreds of the same. */
+function outline(shape: Shape, r: number): readonly string[] {
+  const key = `${shape} ${r}`;
+  const known = outlines.get(key) ?? drawn(shape, r);
+  if (outlines.size < 500) outlines.set(key, known);
+  return known;
+}
+
+const POLYGONS: Partial<Record<Shape, readonly (readonly [number, number])[]>> = {
+  square: [
+    [-0.9, -0.9],
+    [0.9, -0.9],
+    [0.9, 0.9],
+    [-0.9, 0.9],
+  ],
+  triangle: [
+    [0, -1.2],
+    [1.1, 0.8],
+    [-1.1, 0.8],
+  ],
+  diamond: [
+    [0, -1.3],
+    [1.3, 0],
+    [0, 1.3],
+    [-1.3, 0],
+  ],
+  cross: [
+    [-1.1, -0.6],
+    [-0.6, -1.1],
+    [0, -0.5],
+    [0.6, -1.1],
+    [1.1, -0.6],
+    [0.5, 0],
+    [1.1, 0.6],
+    [0.6, 1.1],
+    [0, 0.5],
+    [-0.6, 1.1],
+    [-1.1, 0.6],
+    [-0.5, 0],
+  ],
+};
+
+function drawn(shape: Shape, r: number): readonly string[] {
+  const corners = POLYGONS[shape];
+  if (corners)
+    return [`${corners.map((corner, i) => step(corner, corners[i - 1] ?? [0, 0], i, r)).join('')}z`];
+  // The hole runs the other way round, so that it stays one where many marks make one path.
+  return shape === 'ring' ? [circle(1.1 * r), circle(0.5 * r, 1)] : [circle(r)];
+}
+
+function step(to: readonly [number, number], from: readonly [number, number], i: number, r: number): string {
+  const along = (axis: 0 | 1): string => ((to[axis] - from[axis]) * r).toFixed(2);
+  return `${i === 0 ? 'm' : 'l'}${along(0)} ${along(1)}`;
+}
+
+function circle(r: number, sweep: 0 | 1 = 0): string {
+  const [left, width, radius] = [(-r).toFixed(2), (2 * r).toFixed(2), r.toFixed(2)];
   const half = `a${radius} ${radius} 0 1 ${sweep} `;
-  return `M${left} ${y.toFixed(2)}${half}${width} 0${half}-${width} 0Z`;
+  return `m${left} 0${half}${width} 0${half}-${width} 0z`;
 }
