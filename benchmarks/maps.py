@@ -73,7 +73,8 @@ def drawn() -> Iterator[Reached | Title]:
         yield Title("frames were not measured: there is no browser here, or the pages are not built")
         return
     yield Title(f"{POINTS:,} points, dragged and zoomed, in headless Chromium that draws by software")
-    for kind, gaps in frames().items():
+    for kind, (gaps, n) in frames().items():
+        yield Reached(f"{kind}: frames with all points drawn anew", f"of {len(gaps)}", float(n))
         yield Reached(f"{kind}: from frame to frame, median", "ms", percentile(gaps, 0.5), FRAME_MS)
         yield Reached(f"{kind}: from frame to frame, p95", "ms", percentile(gaps, 0.95))
 

@@ -30,6 +30,7 @@ from simclr.predictions import Predictions, write_predictions
 from simclr.results import EmbedResult, TransferResult
 from simclr.runs import Run, sha256_of
 from tests.backend.api.process import Api, started
+from tests.backend.lab.deadline import eventually
 from tests.e2e.accessibility import grave_violations, out_of_reach
 from tests.e2e.conftest import WIDE, Complaints, watched
 
@@ -175,14 +176,18 @@ def in_middle(page: Page) -> tuple[float, float, dict[str, float]]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, dict(box)
 
 
-def drawn(page: Page) -> int:
-    """Pixels of the first map's lower right quarter, where nothing lies over it, that are not of the ground."""
+def picture(page: Page) -> bytes:
+    """The first map's lower right quarter, where nothing lies over it, as a PNG."""
     page.wait_for_function(
         "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
     )
     x, y, box = in_middle(page)
-    clip = {"x": x, "y": y, "width": box["width"] / 2 - 8, "height": box["height"] / 2 - 60}
-    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")).reshape(-1, 3).astype(int)
+    return page.screenshot(clip={"x": x, "y": y, "width": box["width"] / 2 - 8, "height": box["height"] / 2 - 60})
+
+
+def drawn(page: Page) -> int:
+    """Pixels of it that are not of the ground."""
+    pixels = np.asarray(Image.open(io.BytesIO(picture(page))).convert("RGB")).reshape(-1, 3).astype(int)
     ground = np.median(pixels, axis=0)
     return int((np.abs(pixels - ground).max(axis=1) > 24).sum())
 
@@ -281,11 +286,12 @@ def test_the_slider_leads_through_the_epochs(
     slider = page.get_by_role("slider", name="Epoch")
     expect(slider).to_have_attribute("aria-valuetext", "epoch 8")
     keep_picture(page, "map-epoch-8")
-    at_the_end = page.get_by_text(re.compile("^trustworthiness")).inner_text()
+    at_the_end, seen = page.get_by_text(re.compile("^trustworthiness")).inner_text(), picture(page)
     slider.press("Home")
     expect(slider).to_have_attribute("aria-valuetext", "untrained")
     expect(page).to_have_url(re.compile("epoch=0"))
     expect(page.get_by_text(re.compile("^trustworthiness"))).not_to_have_text(at_the_end)
+    eventually(lambda: picture(page) != seen, within_s=20)
     keep_picture(page, "map-epoch-0")
     page.get_by_role("button", name="Play the epochs").click()
     expect(slider).to_have_attribute("aria-valuetext", "epoch 8")
