@@ -250,6 +250,14 @@ def test_a_photo_of_ones_own_is_searched_with_and_taken_by_the_camera(
     keep_picture(search, "search-camera")
 
 
+def test_a_file_that_is_no_image_is_refused_once(search: Page, complaints: Complaints, tmp_path: Path) -> None:
+    complaints.expected = {422}
+    pretender = tmp_path / "pretender.png"
+    pretender.write_bytes(b"this is no image")
+    search.get_by_label("Photo", exact=True).set_input_files(pretender)
+    expect(column(search, "SimCLR").get_by_role("alert")).to_contain_text("no PNG, JPEG")
+
+
 def test_two_columns_fit_a_narrow_screen_fold_and_shut_nobody_out(
     search: Page, shown: Played, keep_picture: Keep
 ) -> None:
