@@ -67,7 +67,7 @@ class Comparison(NamedTuple):
     is_auc_too_long: bool
 
 
-def compare(first: Predictions, second: Predictions, most: float = math.inf) -> Comparison:
+def compare(first: Predictions, second: Predictions, *, most: float = math.inf) -> Comparison:
     """Test whether two results differ on the same images; their AUC only up to ``most`` answers, images times classes.
 
     Raises:

@@ -46,7 +46,7 @@ def compare_results(query: Annotated[PairQuery, Query()], lab: LabDep) -> Compar
     if not COMPARING.acquire(timeout=PATIENCE_S):
         raise ApiError(503, "busy", "Others are having results compared: try again in a few seconds.")
     try:
-        found = compare(first, second, MOST_ANSWERS)
+        found = compare(first, second, most=MOST_ANSWERS)
     except ValueError as refusal:
         raise ApiError(422, "not_comparable", f"{refusal}.", "second") from None
     finally:
