@@ -136,7 +136,7 @@ def test_a_worker_that_is_gone_is_said_and_its_jobs_wait_for_the_next(page: Page
         expect(page.get_by_text("waits for a worker")).to_have_count(3)
     expect(banner).to_have_count(0, timeout=WAIT_MS)
     expect(names_in(page, "Running")).to_have_text([LONG], timeout=WAIT_MS)
-    expect(names_in(page, "Ended")).to_have_text([SHORT])
+    expect(names_in(page, "Ended")).to_have_text([SHORT, "Digits"])
     page.get_by_role("link", name=LONG).first.click()
     expect_log(page, re.compile(rf"^The lab was stopped; the job goes on from {SAVED} when it is back\.$"))
     expect_log(page, WENT_ON)
