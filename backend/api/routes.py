@@ -1,5 +1,7 @@
 """All routes below /api; each noun has its module."""
 
+from functools import cache
+
 from fastapi import APIRouter
 
 from backend.api import (
@@ -39,6 +41,7 @@ NOUNS = (
 )  # fmt: skip
 
 
+@cache
 def api_router() -> APIRouter:
     """A router with every noun; refusals of every route are described once."""
     router = APIRouter(prefix="/api", responses={"4XX": {"model": ErrorOut}, "5XX": {"model": ErrorOut}})

@@ -176,6 +176,11 @@ export function submitJob(body: JobIn, key: string): Promise<JobOut> {
   const params = { header: { 'idempotency-key': key } };
   return data(http.POST('/api/jobs', { body: body as JobBody, params }));
 }
+
+export async function listJobs(limit: number): Promise<JobOut[]> {
+  return (await data(http.GET('/api/jobs', { params: { query: { limit } } }))).items;
+}
+
 /** Pretrainings, the newest first: those before a job, those with a text in their name. */
 export async function listPretrainings(query: {
   limit: number;
@@ -185,11 +190,6 @@ export async function listPretrainings(query: {
   const { limit, named, before } = query;
   const asked = { kind: 'pretrain', limit, ...(named && { named }), ...(before && { before }) } as const;
   return (await data(http.GET('/api/jobs', { params: { query: asked } }))).items;
-}
-
-
-export async function listJobs(limit: number): Promise<JobOut[]> {
-  return (await data(http.GET('/api/jobs', { params: { query: { limit } } }))).items;
 }
 
 export function readJob(job_id: string): Promise<JobOut> {
