@@ -205,6 +205,7 @@ def test_a_part_of_an_image_is_searched_with_and_the_link_restores_it(search: Pa
     part.focus()
     search.keyboard.press("ArrowRight")
     expect(part).to_have_attribute("data-box", re.compile("^[23],"))
+    expect(search).to_have_url(re.compile("crop=[23],"))  # which is written a little later
     expect(search.locator("[aria-busy=true]")).to_have_count(0)
     expect(hits(search)).to_have_count(K)
     box, found = part.get_attribute("data-box"), images(search)
