@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.jobs.states import Kind
-from simclr.events import Log
+from simclr.events import Log, SavedEpoch
 from simclr.results import PretrainResult
 from tests.worker.test_slot import PLAY_RUNNER
 from tests.worker.waiting import children_of, is_running, until
@@ -44,8 +44,9 @@ def test_one_runner_does_many_jobs_each_in_its_own_process(runner: WarmRunner, t
     processes = set()
     for _ in range(3):
         runner.run(an_order(tmp_path, "succeed"))
-        first, finished, exited = heard(runner)
+        first, *saved, finished, exited = heard(runner)
         assert isinstance(first, Log)
+        assert [type(message) for message in saved] == [SavedEpoch] * 3
         assert isinstance(finished, Finished)
         assert isinstance(finished.result, PretrainResult)
         assert exited == Exited(status=Exit.DONE)

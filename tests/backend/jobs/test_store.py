@@ -129,7 +129,7 @@ def test_a_transfer_leaves_a_result_and_the_newest_embedding_replaces_the_earlie
     with catalogue.reading() as session:
         [result] = queries.results(session, dataset_id=dataset_id)
         bank = queries.bank(session, encoder_id, dataset_id)
-        assert queries.embedded_datasets(session) == {encoder_id: [dataset_id]}
+        assert queries.embedded_datasets(session) == {encoder_id: {dataset_id: False}}
     assert (result["strategy"], result["encoder_id"]) == ("knn", encoder_id)
     assert bank is not None
     assert bank.job_id == newest
