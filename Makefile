@@ -42,7 +42,7 @@ demo: setup pages ## See it work: pretrain without labels, compare, search; then
 up: setup pages ## Start the lab and print its link
 	@exec $(BIN)/simclr-lab up
 
-# All at once, and three for two cores: a browser, and many a test of processes, mostly wait.
+# All at once: a browser, and many a test of processes, mostly wait.
 test: setup pages ## Prove it all: linters, types, units, real processes, a browser
 	@$(MAKE) --no-print-directory -j4 --output-sync=target check-python check-frontend test-python test-browser
 
@@ -51,7 +51,7 @@ check: setup pages ## The quick half of it, under 90 seconds: for every change
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 -m "not slow and not e2e"
 
 test-python: setup
-	@$(TESTING) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not e2e"
+	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not e2e"
 
 test-browser: setup pages
 	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
