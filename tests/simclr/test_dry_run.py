@@ -38,11 +38,11 @@ def test_steps_are_taken_with_batches_that_double_up_to_the_one_that_is_wanted(m
 
 
 def test_without_time_the_rest_is_extrapolated_from_the_smallest_batch() -> None:
-    began = time.process_time()
+    began = time.monotonic()
     costs = dry_run(TINY.model_copy(update={"batch_size": 1024}), digits(), peak_bytes, budget_s=0.0)
     assert costs.tried_batch == 32
     assert costs.step_s is not None
-    assert costs.step_s < 32 * (time.process_time() - began)
+    assert costs.step_s < 32 * (time.monotonic() - began)
 
 
 def test_where_memory_ends_it_says_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
