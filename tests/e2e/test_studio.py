@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -181,9 +181,10 @@ def test_a_picture_of_the_camera_becomes_a_pair_and_the_photo_goes_when_it_is_re
 
 
 @pytest.mark.parametrize(("width", "mode"), [(360, "pairs"), (360, "steps"), (2560, "many")])
-def test_nothing_overflows(studio: Page, width: int, mode: str) -> None:
+def test_nothing_overflows(studio: Page, width: int, mode: str, keep_picture: Callable[[Page, str], None]) -> None:
     studio.set_viewport_size({"width": width, "height": 800})
     studio.goto(f"{studio.url}&show={mode}")
     expect(studio.get_by_role("img", name=re.compile("view|as it is", re.IGNORECASE)).first).to_be_visible()
     assert studio.evaluate("document.documentElement.scrollWidth") <= width
+    keep_picture(studio, f"studio-{mode}-{width}")
     studio.set_viewport_size({"width": WIDE["width"], "height": WIDE["height"]})
