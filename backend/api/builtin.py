@@ -6,7 +6,7 @@ from fastapi import APIRouter, BackgroundTasks, Response
 from pydantic import BaseModel, Field
 
 from backend.api.fields import Name
-from backend.api.job_answers import IdempotencyKey, JobOut, jobs_out, submitted
+from backend.api.job_answers import IdempotencyKey, JobOut, answered, jobs_out, submitted
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
 from backend.jobs.imports import ImportOrder, import_that_stands
@@ -51,12 +51,7 @@ def add_builtin(
         Kind.IMPORT, None, order.kept(), name=body.name or _name(body), idempotency_key=idempotency_key,
         submitter=body.submitter,
     )  # fmt: skip
-    job, is_new = submitted(lab, idempotency_key, lambda _: asked)
-    if is_new:
-        after.add_task(lab.bell.ring)
-    else:
-        response.status_code = 200
-    return job
+    return answered(lab, submitted(lab, idempotency_key, lambda _: asked), after, response)
 
 
 def _standing(lab: Lab, order: ImportOrder) -> JobOut | None:

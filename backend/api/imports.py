@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.api.fields import Name, clean_name
-from backend.api.job_answers import IdempotencyKey, JobOut, submitted
+from backend.api.job_answers import IdempotencyKey, JobOut, answered, submitted
 from backend.catalogue.ids import new_id
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
@@ -119,12 +119,8 @@ async def upload(
     """Queue the import of the archive that is the body of the request."""
     asked = _submission(query, "upload", query.format, f"{query.format} archive", idempotency_key)
     async with lab.staging.receiving(request, lab.settings.max_upload_mib * MIB) as received:
-        job, is_new = await run_in_threadpool(_queue_upload, lab, received, asked)
-    if is_new:
-        after.add_task(lab.bell.ring)
-    else:
-        response.status_code = 200
-    return job
+        submission = await run_in_threadpool(_queue_upload, lab, received, asked)
+    return answered(lab, submission, after, response)
 
 
 @router.post("/datasets/import", status_code=202, responses=KNOWN)
@@ -140,12 +136,7 @@ def import_source(
     else:
         folder = _checked_folder(lab, body.folder or "")
         asked = _submission(body, "folder", folder, clean_name(folder.rpartition("/")[2]), idempotency_key)
-    job, is_new = submitted(lab, idempotency_key, lambda _: asked)
-    if is_new:
-        after.add_task(lab.bell.ring)
-    else:
-        response.status_code = 200
-    return job
+    return answered(lab, submitted(lab, idempotency_key, lambda _: asked), after, response)
 
 
 def _submission(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import BackgroundTasks, Header, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
@@ -90,6 +90,17 @@ def submitted(lab: Lab, key: str | None, prepare: Callable[[Session], store.Subm
         job = known or _queue(session, submission)
     with lab.catalogue.reading() as session:
         return jobs_out(session, [job_row(session, job.id)])[0], known is None
+
+
+def answered(lab: Lab, submission: tuple[JobOut, bool], after: BackgroundTasks, response: Response) -> JobOut:
+    """What ``submitted`` gave, as an answer: the bell rings after it where the job is new; where it is not, the status is 200."""
+    job, is_new = submission
+    if is_new:
+        # After the response: a bell that does not ring costs the job seconds, never its life.
+        after.add_task(lab.bell.ring)
+    else:
+        response.status_code = 200
+    return job
 
 
 def jobs_out(session: Session, rows: Sequence[JobRow]) -> list[JobOut]:

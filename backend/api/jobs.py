@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.api.checks import check_device, check_job
 from backend.api.fields import Device, Name, RowId
-from backend.api.job_answers import IdempotencyKey, JobOut, JobsOut, jobs_out, submitted
+from backend.api.job_answers import IdempotencyKey, JobOut, JobsOut, answered, jobs_out, submitted
 from backend.api.rows import dataset_row, encoder_row, job_row
 from backend.catalogue import queries
 from backend.catalogue.models import JobRow
@@ -96,13 +96,9 @@ def submit_job(
     body: JobIn, after: BackgroundTasks, response: Response, lab: LabDep, idempotency_key: IdempotencyKey = None
 ) -> JobOut:
     """Queue a job; with an Idempotency-Key, sending it again changes nothing."""
-    job, is_new = submitted(lab, idempotency_key, lambda session: _asked(session, body, idempotency_key))
-    if is_new:
-        # After the response: a bell that does not ring costs the job seconds, never its life.
-        after.add_task(lab.bell.ring)
-    else:
-        response.status_code = 200
-    return job
+    return answered(
+        lab, submitted(lab, idempotency_key, lambda session: _asked(session, body, idempotency_key)), after, response
+    )
 
 
 @router.get("/jobs", response_model=JobsOut)
@@ -173,14 +169,10 @@ def run_again(
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """A new job that goes on where this one ended, with more epochs if asked; 409 while it has not ended."""
-    job, is_new = submitted(
+    submission = submitted(
         lab, idempotency_key, lambda session: _again(session, job_row(session, job_id), body, idempotency_key)
     )
-    if is_new:
-        after.add_task(lab.bell.ring)
-    else:
-        response.status_code = 200
-    return job
+    return answered(lab, submission, after, response)
 
 
 @router.post("/jobs/estimate")

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from backend.api.fields import Name, RowId, clean_name
 from backend.api.imports import KNOWN
-from backend.api.job_answers import IdempotencyKey, JobOut, submitted
+from backend.api.job_answers import IdempotencyKey, JobOut, answered, submitted
 from backend.api.rows import dataset_row
 from backend.catalogue.models import DatasetRow
 from backend.deps import Lab, LabDep
@@ -62,12 +62,7 @@ def make_variant(
     asked = Submission(
         Kind.IMPORT, None, order.kept(), name=name, idempotency_key=idempotency_key, submitter=body.submitter
     )  # fmt: skip
-    job, is_new = submitted(lab, idempotency_key, lambda _: asked)
-    if is_new:
-        after.add_task(lab.bell.ring)
-    else:
-        response.status_code = 200
-    return job
+    return answered(lab, submitted(lab, idempotency_key, lambda _: asked), after, response)
 
 
 def _varied(lab: Lab, dataset_id: str, variant: SplitsVariant | LabelsVariant) -> tuple[DatasetRow, Dataset]:
