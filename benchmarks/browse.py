@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backend.catalogue.models import DatasetRow
 from benchmarks.load_goals import Reached, Title, percentile
 from benchmarks.load_lab import LoadLab, running
+from benchmarks.sets import put_set
 from benchmarks.studio import browser_path
-from simclr.datasets import Dataset, write_dataset
+from simclr.datasets import Dataset
 
 N, SIZE_PX, CLASSES = 60_000, 32, 10
 PER_TILE = 200
@@ -73,14 +73,7 @@ def add_set(lab: LoadLab) -> str:
     splits = np.repeat(np.arange(3, dtype=np.uint8), [45_000, 5_000, 10_000])
     names = tuple(f"class {i}" for i in range(CLASSES))
     dataset = Dataset(images, np.arange(N) % CLASSES, splits, names, "made for a benchmark")
-    info = write_dataset(dataset, lab.settings.data_folder / "datasets/noise")
-    with lab.catalogue.writing() as session:
-        row = DatasetRow(
-            name="noise", key="datasets/noise", content_hash=info.content_hash, info=info.model_dump(mode="json"),
-            created_at=time.time(),
-        )  # fmt: skip
-        session.add(row)
-    return row.id
+    return put_set(lab.catalogue, lab.settings.data_folder, dataset, "noise")
 
 
 def tiles(lab: LoadLab, dataset_id: str) -> list[float]:

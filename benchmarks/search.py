@@ -17,16 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from backend.catalogue.models import BankRow, DatasetRow, EncoderRow
+from backend.catalogue.models import BankRow, EncoderRow
 from backend.jobs.states import Kind
 from backend.jobs.store import Submission, submit
 from backend.lab.launcher import API_COMMAND
 from backend.vision.png import png
 from benchmarks.load_goals import Reached, Title, percentile
 from benchmarks.load_lab import LoadLab, running, until
+from benchmarks.sets import put_set
 from benchmarks.table import OURS, Row, in_turns
 from simclr.config import EncoderConfig
-from simclr.datasets import Dataset, write_dataset
+from simclr.datasets import Dataset
 from simclr.encoder_file import EncoderFile
 from simclr.encoders import image_facts, untrained_encoder
 from simclr.hnsw import graph_beside, read
@@ -140,14 +141,7 @@ def add_set(lab: LoadLab, name: str, images: NDArray[np.uint8]) -> str:
     splits = np.where(np.arange(n) % 10 == 9, 2, 0).astype(np.uint8)
     names = tuple(f"class {i}" for i in range(10))
     dataset = Dataset(images, np.arange(n) % 10, splits, names, "made for a benchmark")
-    info = write_dataset(dataset, lab.settings.data_folder / "datasets" / name)
-    with lab.catalogue.writing() as session:
-        row = DatasetRow(
-            name=name, key=f"datasets/{name}", content_hash=info.content_hash, info=info.model_dump(mode="json"),
-            created_at=time.time(),
-        )  # fmt: skip
-        session.add(row)
-    return row.id
+    return put_set(lab.catalogue, lab.settings.data_folder, dataset, name)
 
 
 def add_encoder(lab: LoadLab, name: str, dataset_id: str, facts: EncoderFile, key: str) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.catalogue.engine import Catalogue, now
-from backend.catalogue.models import DatasetRow
-from simclr.datasets.store import Dataset, write_dataset
+from backend.catalogue.engine import Catalogue
+from benchmarks.sets import put_set
+from simclr.datasets.store import Dataset
 
 
 def squares_and_crosses(scale: int = 1) -> Dataset:
@@ -23,12 +23,4 @@ def squares_and_crosses(scale: int = 1) -> Dataset:
 
 def add_squares(catalogue: Catalogue, data: Path, scale: int = 1) -> str:
     """Write the set below the data folder and enter it; its id."""
-    name = f"squares of {16 * scale}"
-    info = write_dataset(squares_and_crosses(scale), data / "datasets" / name)
-    content = info.model_dump(mode="json")
-    with catalogue.writing() as session:
-        row = DatasetRow(
-            name=name, key=f"datasets/{name}", content_hash=info.content_hash, info=content, created_at=now(session)
-        )
-        session.add(row)
-    return row.id
+    return put_set(catalogue, data, squares_and_crosses(scale), f"squares of {16 * scale}")

@@ -16,11 +16,11 @@ from torch.nn import functional
 
 from backend.api.tiles import MEDIA_TYPE
 from backend.app import PAGES
-from backend.catalogue.models import DatasetRow
 from benchmarks.load_goals import Reached, Title, percentile
 from benchmarks.load_lab import LoadLab, running
+from benchmarks.sets import put_set
 from simclr.config import AugmentConfig
-from simclr.datasets import Dataset, write_dataset
+from simclr.datasets import Dataset
 from simclr.datasets.factors import factors
 from simclr.policy_parts import PARTS
 
@@ -86,15 +86,7 @@ def add_set(lab: LoadLab, size_px: int) -> str:
     pixels = functional.interpolate(torch.from_numpy(drawn.images.copy()).float(), size_px, mode="bilinear")
     images = pixels.round().to(torch.uint8).numpy()
     dataset = Dataset(images, drawn.labels, drawn.splits, drawn.classes, "made for a benchmark")
-    name = f"figures-{size_px}"
-    info = write_dataset(dataset, lab.settings.data_folder / "datasets" / name)
-    with lab.catalogue.writing() as session:
-        row = DatasetRow(
-            name=name, key=f"datasets/{name}", content_hash=info.content_hash, info=info.model_dump(mode="json"),
-            created_at=time.time(),
-        )  # fmt: skip
-        session.add(row)
-    return row.id
+    return put_set(lab.catalogue, lab.settings.data_folder, dataset, f"figures-{size_px}")
 
 
 def browser_path() -> Path | None:

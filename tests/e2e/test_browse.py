@@ -13,10 +13,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from backend.catalogue.engine import open_catalogue
-from backend.catalogue.models import DatasetRow
 from backend.catalogue.upgrade import upgrade
 from backend.settings import Settings
-from simclr.datasets import Dataset, write_dataset
+from benchmarks.sets import put_set
+from simclr.datasets import Dataset
 from simclr.datasets.origin import Origin
 from simclr.datasets.originals import Keeper
 from simclr.datasets.patterns import patterns
@@ -67,20 +67,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("browse")
     dataset = leaky(folder)
     settings = Settings(data=folder / "data")
-    info = write_dataset(dataset, settings.data_folder / "datasets/one")
     catalogue = open_catalogue(settings)
     upgrade(catalogue.engine)
-    row = DatasetRow(
-        name="Textures", key="datasets/one", content_hash=info.content_hash, info=info.model_dump(mode="json"), created_at=0.0
-    )  # fmt: skip
-    with catalogue.writing() as session:
-        session.add(row)
+    dataset_id = put_set(catalogue, settings.data_folder, dataset, "Textures")
     catalogue.close()
     write_folder(folder / "server/plants")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMCLR_LAB_FOLDERS", str(folder / "server"))
         with started(settings.data_folder) as api:
-            yield Shown(api, dataset, f"{api.origin}/data/{row.id}")
+            yield Shown(api, dataset, f"{api.origin}/data/{dataset_id}")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The augmentation studio as a person uses it: one visit, on a lab that only shows."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,10 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from backend.catalogue.engine import open_catalogue
-from backend.catalogue.models import DatasetRow
 from backend.catalogue.upgrade import upgrade
 from backend.settings import Settings
-from simclr.datasets import write_dataset
+from benchmarks.sets import put_set
 from simclr.datasets.factors import factors
 from tests.backend.api.process import started
 from tests.e2e.conftest import WIDE, Complaints, Lab, watched
@@ -30,14 +28,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder.mkdir()
     catalogue = open_catalogue(settings)
     upgrade(catalogue.engine)
-    info = write_dataset(factors(200), folder / "datasets" / "factors")
-    with catalogue.writing() as session:
-        session.add(
-            DatasetRow(
-                name="factors", key="datasets/factors", content_hash=info.content_hash, created_at=time.time(),
-                info=info.model_dump(mode="json"),
-            )
-        )  # fmt: skip
+    put_set(catalogue, folder, factors(200), "factors")
     catalogue.close()
     with started(folder) as api:
         yield Lab(api.origin, api.settings.access_token, str(folder), api.pid)

@@ -22,11 +22,11 @@ from backend.jobs.outcomes import Artefact, Outcome, Succeeded
 from backend.jobs.states import Kind
 from backend.settings import Settings
 from backend.vision import Vision
+from benchmarks.sets import put_set
 from simclr.datasets import Dataset
 from simclr.encoder_file import read_encoder_file
 from simclr.index import norms_beside
 from simclr.results import EmbedResult, TransferResult
-from tests.sets import put_set
 from tests.tables import lay_tables
 from tests.worker.imports import do_imports, importer_here, reads_here
 from worker.importing import Reads, sources_of
