@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+DIGEST_BYTES = 16
 HASH_BITS = 64
 # Two hashes that differ in at most this many bits agree in one of BANDS parts at least.
 MOST_DIFFERENT_BITS = 7
@@ -52,14 +53,11 @@ def find_twins(images: NDArray[np.uint8]) -> Twins:
 
 def first_of_kind(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """For every image, the position of the first one with the same pixels: int64, shape (N,)."""
-    firsts: dict[bytes, int] = {}
-    return np.array(
-        [
-            firsts.setdefault(hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest(), position)
-            for position, image in enumerate(images)
-        ],
-        dtype=np.int64,
-    )
+    digests = bytearray()
+    for image in images:
+        digests += hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=DIGEST_BYTES).digest()
+    _, firsts, kinds = np.unique(np.frombuffer(digests, f"S{DIGEST_BYTES}"), return_index=True, return_inverse=True)
+    return firsts[kinds].astype(np.int64)
 
 
 def perceptual_hashes(

@@ -1,4 +1,4 @@
-"""Which images of a stored set have the same pixels: found once, and kept beside it."""
+"""Which images of a stored set have the same pixels, as is kept beside it."""
 
 from pathlib import Path
 
@@ -6,16 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simclr.datasets.duplicates import first_of_kind
-from simclr.datasets.store import open_dataset
+from simclr.datasets.store import KINDS, open_dataset
 from simclr.runs import DiskFull, writing
-
-KINDS = "kinds.npy"
 
 
 def kinds_of(folder: Path) -> NDArray[np.int64]:
     """For every image of the set in ``folder`` the position of the first one with the same pixels: int64, shape (N,).
 
-    The first time takes a pass over all pixels, about a second for a gigabyte and one for a million images.
+    Sets of older versions have it not: for them it is found by a pass over all pixels, and kept.
 
     Raises:
         FileNotFoundError: ``folder`` holds no complete set.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from simclr.datasets.duplicates import first_of_kind
 from simclr.datasets.origin import ORIGIN, Origin
 from simclr.datasets.originals import BYTES, INDEX, Originals, share_file, write_originals
 from simclr.runs import write_json, writing
@@ -27,9 +28,10 @@ IMAGES = "images.npy"
 LABELS = "labels.npy"
 SPLIT_CODES = "splits.npy"
 FACTORS = "factors.npz"
+KINDS = "kinds.npy"
 INFO = "dataset.json"
 # What a variant has in common with the set that it is made of.
-OF_IMAGES = (IMAGES, FACTORS, ORIGIN, BYTES, INDEX)
+OF_IMAGES = (IMAGES, KINDS, FACTORS, ORIGIN, BYTES, INDEX)
 
 
 class MadeOf(BaseModel):
@@ -138,6 +140,7 @@ def _write_array(array: NDArray[np.generic], path: Path) -> None:
 
 def _write_images(dataset: Dataset, folder: Path) -> None:
     _write_array(dataset.images, folder / IMAGES)
+    _write_array(first_of_kind(dataset.images), folder / KINDS)
     if dataset.factors:
         with writing(folder / FACTORS) as temporary:
             # NumPy's stub takes the keywords for allow_pickle as well.
