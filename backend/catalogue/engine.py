@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,7 @@ class Catalogue:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session over one consistent snapshot; whatever is changed in it is thrown away."""
-        # In PostgreSQL every statement has a snapshot of its own unless told otherwise.
-        is_sqlite = self.engine.dialect.name == "sqlite"
-        whole = self.engine if is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
-        with self._session(whole) as session:
+        with self._session(self._reader) as session:
             yield session
 
     @contextmanager
@@ -78,12 +76,22 @@ class Catalogue:
         Raises:
             OperationalError: others write for longer than ``BUSY_TIMEOUT_MS``.
         """
-        engine = self.engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
-        with self._in_turn(), self._session(engine) as session, session.begin():
+        with self._in_turn(), self._session(self._writer) as session, session.begin():
             yield session
 
     def close(self) -> None:
         self.engine.dispose()
+
+    # Kept, as a new one has to find its listeners anew, which takes half as long as a statement.
+    @cached_property
+    def _writer(self) -> Engine:
+        return self.engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+
+    @cached_property
+    def _reader(self) -> Engine:
+        # In PostgreSQL every statement has a snapshot of its own unless told otherwise.
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        return self.engine if is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
