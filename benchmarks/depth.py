@@ -33,14 +33,15 @@ OWN = RECIPES["PneumoniaMNIST"].config
 # The same network, on another kind of images.
 PHOTOGRAPHS = PretrainConfig(epochs=6, knn_every=6, encoder=OWN.encoder)
 TUNED = FineTuneConfig(epochs=8)
+HALF = 2  # of the network's first layer and three stages, the last
 Strategy = LinearProbeConfig | FineTuneConfig
 
 
 def strategies(seed: int) -> dict[str, Strategy]:
-    """From the shallowest to the deepest; half are the two last of the network's first layer and three stages."""
+    """From the shallowest to the deepest."""
     return {
         "linear probe": LinearProbeConfig(seed=seed),
-        "half fine-tuned": TUNED.model_copy(update={"seed": seed, "unfrozen_blocks": 2}),
+        "half fine-tuned": TUNED.model_copy(update={"seed": seed, "unfrozen_blocks": HALF}),
         "fine-tuned": TUNED.model_copy(update={"seed": seed}),
     }
 
