@@ -18,7 +18,12 @@ export default defineConfig({
     },
   },
   test: {
+    // All files of a project in one thread, where modules and jsdom are loaded once. `tests/setup.ts` takes away what a test left.
+    pool: 'threads',
+    maxWorkers: 1,
+    isolate: false,
     restoreMocks: true,
+    unstubGlobals: true,
     projects: [
       {
         extends: true,

@@ -1,8 +1,13 @@
-/** What jsdom lacks and the page expects of every browser; and an empty page for every test. */
+/** What jsdom lacks and the page expects of every browser; and for every test an empty page, where nothing is remembered. */
 import { cleanup } from '@testing-library/svelte';
 import { afterEach, vi } from 'vitest';
 
-afterEach(() => cleanup());
+afterEach(() => {
+  cleanup();
+  vi.useRealTimers();
+  localStorage.clear();
+  sessionStorage.clear();
+});
 
 window.matchMedia ??= vi.fn(() => new EventTarget() as MediaQueryList);
 window.ResizeObserver ??= class {
