@@ -15,6 +15,8 @@ LUMA = np.array([0.299, 0.587, 0.114])
 # Of every class: 8 parts train, 1 val, 2 test.
 PARTS = {"train": 8, "val": 1, "test": 2}
 CODES = np.repeat([SPLITS.index("train"), SPLITS.index("val"), SPLITS.index("test")], list(PARTS.values()))
+# As many images painted at once as the caches hold.
+BLOCK = 50
 
 
 def patterns(n: int = 11_000, seed: int = 0, size_px: int = 32) -> Dataset:
@@ -43,8 +45,11 @@ def patterns(n: int = 11_000, seed: int = 0, size_px: int = 32) -> Dataset:
     drawn = [_draw_factors(rng, per_class) for _ in FAMILIES]
     for label, (family, factors) in enumerate(zip(FAMILIES.values(), drawn, strict=True)):
         places = order[label * per_class : (label + 1) * per_class]
-        plane = _lay_out(factors, size_px, rng)
-        images[places] = _paint(family(plane), factors, rng)
+        depth = family(_lay_out(factors, size_px, rng))
+        for start in range(0, per_class, BLOCK):
+            part = slice(start, start + BLOCK)
+            some = {name: values[part] for name, values in factors.items()}
+            images[places[part]] = _paint(depth[part], some, rng)
     return Dataset(
         images,
         _scatter(np.repeat(np.arange(len(FAMILIES)), per_class), order),
@@ -97,14 +102,14 @@ def _lay_out(factors: Factors, size_px: int, rng: np.random.Generator) -> Plane:
     bend = unit * f["bend_px"] * np.sin(2 * np.pi * across)
     x, y = x - np.sin(towards) * bend, y + np.cos(towards) * bend
     angle = np.deg2rad(f["orientation_deg"])
-    from_x, from_y = x - unit * f["centre_x_px"], y - unit * f["centre_y_px"]
     return Plane(
         u=(np.cos(angle) * x + np.sin(angle) * y) * f["stretch"] + unit * f["shift_u_px"],
         v=(np.cos(angle) * y - np.sin(angle) * x) / f["stretch"] + unit * f["shift_v_px"],
         period=unit * f["period_px"],
         fill=f["fill"],
-        radius=np.hypot(from_x, from_y),
-        angle=np.arctan2(from_y, from_x) + angle,
+        from_x=x - unit * f["centre_x_px"],
+        from_y=y - unit * f["centre_y_px"],
+        turn=angle,
         rng=rng,
     )
 

@@ -18,8 +18,9 @@ class Plane:
         v: Second coordinate, same shape.
         period: Size of the motif, shape (N, 1, 1).
         fill: In [0, 1], how much of the motif the figure takes, shape (N, 1, 1).
-        radius: Distance from a centre that lies within the image, shape (N, S, S).
-        angle: Direction from that centre, radians, shape (N, S, S).
+        from_x: How far right of a centre that lies within the image, shape (N, S, S).
+        from_y: How far below it, same shape.
+        turn: Rotation of the texture, radians, shape (N, 1, 1).
         rng: Draws what only one family needs.
     """
 
@@ -27,9 +28,18 @@ class Plane:
     v: Array
     period: Array
     fill: Array
-    radius: Array
-    angle: Array
+    from_x: Array
+    from_y: Array
+    turn: Array
     rng: np.random.Generator
+
+    def radius(self) -> Array:
+        """Distance from the centre, shape (N, S, S)."""
+        return np.hypot(self.from_x, self.from_y)
+
+    def angle(self) -> Array:
+        """Direction from the centre, radians, shape (N, S, S)."""
+        return np.arctan2(self.from_y, self.from_x) + self.turn
 
 
 def stripes(p: Plane) -> Array:
@@ -45,14 +55,14 @@ def waves(p: Plane) -> Array:
 
 def rings(p: Plane) -> Array:
     """Circles around one centre."""
-    return _bar(p.radius + p.fill * p.period, p.period, 0.5)
+    return _bar(p.radius() + p.fill * p.period, p.period, 0.5)
 
 
 def sunburst(p: Plane) -> Array:
     """Rays from one centre; smaller motifs make more rays."""
     rays = np.round(96 / p.period)
-    turn = p.angle / (2 * np.pi) * rays + p.fill
-    return _bar(turn, 1.0, 0.5) * (2 * np.pi * p.radius / rays)
+    turn = p.angle() / (2 * np.pi) * rays + p.fill
+    return _bar(turn, 1.0, 0.5) * (2 * np.pi * p.radius() / rays)
 
 
 def checks(p: Plane) -> Array:
