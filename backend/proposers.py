@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,6 +40,14 @@ class Source:
     what: str
 
 
+class Asked(NamedTuple):
+    """The proposer, or None and why it is not there; ``is_coming`` where it is being opened or made."""
+
+    proposer: Proposer | None
+    reason: str = ""
+    is_coming: bool = False
+
+
 class Proposers:
     """Those that were used last; all methods may be called by any thread."""
 
@@ -53,16 +62,16 @@ class Proposers:
         self._thread: threading.Thread | None = None
         self._stopping = False
 
-    def ask(self, source: Source) -> tuple[Proposer | None, str]:
-        """The proposer, or why it is not there; then it is on its way, or was tried a short time ago."""
+    def ask(self, source: Source) -> Asked:
+        """The proposer; where it is not there it is on its way now, or was tried a short time ago."""
         with self._changed:
             if source.key in self._open:
                 self._open.move_to_end(source.key)
-                return self._open[source.key], ""
+                return Asked(self._open[source.key])
             if source.key in self._failed:
                 reason, again_at = self._failed[source.key]
                 if self._clock() < again_at:
-                    return None, reason
+                    return Asked(None, reason)
                 del self._failed[source.key]
             if source.key not in self._waiting:
                 self._waiting[source.key] = source, f"{source.what} is being opened"
@@ -70,7 +79,7 @@ class Proposers:
             if self._thread is None and not self._stopping:
                 self._thread = threading.Thread(target=self._work, name="proposers", daemon=True)
                 self._thread.start()
-            return None, self._waiting[source.key][1]
+            return Asked(None, self._waiting[source.key][1], is_coming=True)
 
     def stop(self) -> None:
         """Let go of what is being made."""

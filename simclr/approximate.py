@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simclr.index import Found, Index, Mask, Metric, Rows
 
 AT = 10
-# Where fewer than this share, or number, may be found, the graph leads past them, and they are read quickly.
+# Where a filter leaves less than this share, or number, the graph leads past them, and they are read quickly.
 FEWEST_SHARE, FEWEST = 1 / 16, 10_000
 
 
@@ -71,7 +71,7 @@ class Approximate:
         self.exact.check(query, k, excluded)
         n = len(self.exact)
         allowed = n if among is None else int(np.count_nonzero(among))
-        if allowed < max(FEWEST_SHARE * n, FEWEST):
+        if allowed < n and allowed < max(FEWEST_SHARE * n, FEWEST):
             why = f"only {allowed:,} of {n:,} images may be found, which the exact engine reads quickly"
             return self.exact.search(query, k, exclude, among)._replace(note=why)
         rows = self.proposer.propose(self.exact.scaled_query(query), k + len(excluded), among, allowed / n)

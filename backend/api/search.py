@@ -1,5 +1,6 @@
 """Search: which images of a data set does an encoder hold for similar?"""
 
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,13 +13,13 @@ from backend.api.banks import Features, bank_of
 from backend.api.fields import RowId
 from backend.api.images import MAX_INDEX
 from backend.api.rows import check_index, dataset_row, encoder_row, label_of
-from backend.api.search_answers import QueryOut, SearchOut, engine_out, hits, precisions
+from backend.api.search_answers import EnginesOut, QueryOut, SearchOut, engine_out, hits, precisions
 from backend.api.search_filters import images_among, search_distinct
 from backend.catalogue.models import BankRow, DatasetRow, EncoderRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
 from backend.remembered import as_response
-from backend.search_engines import Asked, Chosen
+from backend.search_engines import Asked, Chosen, NoEngine
 from backend.staging import MIB, read_body
 from simclr.datasets import Dataset, Split
 from simclr.datasets.store import UNLABELLED
@@ -37,8 +38,8 @@ class _Asked(BaseModel):
     """Only images of ``split`` and of the class ``label`` are found, where they are given.
 
     ``features`` are h, or z behind the projection head. ``metric`` compares directions (cosine), or features as the encoder
-    gives them (euclidean). ``engine`` auto is the exact one for small sets. ``exclude_duplicates`` leaves out images with the
-    pixels of the query or of a nearer hit.
+    gives them (euclidean). ``engine`` auto is the exact one for small sets; GET /api/search/engines tells which there are.
+    ``exclude_duplicates`` leaves out images with the pixels of the query or of a nearer hit.
     """
 
     encoder_id: RowId
@@ -75,6 +76,14 @@ class _Searched:
     chosen: Chosen
 
 
+@router.get("/search/engines")
+def list_engines(lab: LabDep, dataset_id: RowId) -> EnginesOut:
+    """Which engines may be asked for, and which one answers in this set where none is."""
+    with lab.catalogue.reading() as session:
+        n = dataset_row(session, dataset_id).info["n"]
+    return EnginesOut(here=lab.engines.here(), automatic=lab.engines.automatic(n))
+
+
 @router.post("/search", response_model=SearchOut)
 def search(body: SearchIn, lab: LabDep) -> Response:
     """The nearest neighbours of an image of the data set, or of several; they themselves are left out."""
@@ -88,10 +97,12 @@ def search(body: SearchIn, lab: LabDep) -> Response:
     among = images_among(dataset, searched.row, body, asked)
     query, engine = _query(searched.exact, body), searched.chosen.engine
     kinds = lab.kinds.get(lab.folder / searched.row.key) if body.exclude_duplicates else None
+    began = time.perf_counter()
     if kinds is None:
         found = engine.search(query, body.k, asked, among)
     else:
         found = search_distinct(engine, query, body.k, asked, among, kinds)
+    took_s = time.perf_counter() - began
     label, class_name = label_of(dataset, body.image_index)
     # Where one class may be found, precision would say nothing.
     judged = UNLABELLED if label is None or body.label is not None else label
@@ -99,7 +110,7 @@ def search(body: SearchIn, lab: LabDep) -> Response:
     answer = SearchOut(
         k=body.k,
         metric=body.metric,
-        engine=engine_out(engine, found, searched.chosen.note),
+        engine=engine_out(searched.chosen, found, took_s),
         query=QueryOut(index=body.image_index, label=label, class_name=class_name),
         hits=hits(dataset, searched.exact, query, found),
         precision_at_k=precision,
@@ -127,18 +138,20 @@ def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> Response:
     among = images_among(dataset, searched.row, asked)
     encoded = lab.ask(_encode_request(lab, searched.encoder, dataset, asked.features), [image])
     query = np.frombuffer(encoded.blobs[0], dtype=np.float32)
-    if asked.exclude_duplicates:
+    kinds = lab.kinds.get(lab.folder / searched.row.key) if asked.exclude_duplicates else None
+    began = time.perf_counter()
+    if kinds is None:
+        found = engine.search(query, asked.k, among=among)
+    else:
         pixels = encoded.blobs[1]
         found = search_distinct(
-            engine, query, asked.k, (), among, lab.kinds.get(lab.folder / searched.row.key),
-            lambda index: dataset.images[index].tobytes() == pixels,
-        )  # fmt: skip
-    else:
-        found = engine.search(query, asked.k, among=among)
+            engine, query, asked.k, (), among, kinds, lambda index: dataset.images[index].tobytes() == pixels
+        )
+    took_s = time.perf_counter() - began
     answer = SearchOut(
         k=asked.k,
         metric=asked.metric,
-        engine=engine_out(engine, found, searched.chosen.note),
+        engine=engine_out(searched.chosen, found, took_s),
         query=QueryOut(index=None, label=None, class_name=None),
         hits=hits(dataset, searched.exact, query, found),
         precision_at_k=None,
@@ -151,7 +164,7 @@ def _open(lab: Lab, asked: _Asked) -> _Searched:
     """What is searched.
 
     Raises:
-        ApiError: 404, 409 or 410, a part of it is not there; 409, its bank knows no distances.
+        ApiError: 404, 409 or 410, a part of it is not there; 409, its bank knows no distances; 422, there is no such engine.
     """
 
     def read() -> tuple[DatasetRow, EncoderRow, BankRow, str]:
@@ -170,7 +183,10 @@ def _open(lab: Lab, asked: _Asked) -> _Searched:
             "Euclidean distance: press Embed again, or search by cosine."
         )
         raise ApiError(409, "no_lengths", message, "metric") from None
-    chosen = lab.engines.choose(asked.engine, lab.folder / key, bank.id, exact)
+    try:
+        chosen = lab.engines.choose(asked.engine, lab.folder / key, bank.id, exact)
+    except NoEngine as reason:
+        raise ApiError(422, "no_engine", str(reason), "engine") from None
     return _Searched(row, encoder, dataset, exact, chosen)
 
 

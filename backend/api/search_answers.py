@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from backend.api.rows import label_of
-from backend.search_engines import EngineName
+from backend.search_engines import Chosen, EngineName
 from simclr.approximate import Approximate
 from simclr.datasets import Dataset, Split
 from simclr.datasets.store import SPLITS, UNLABELLED
-from simclr.index import Engine, Found, Index, Mask, Metric, Rows, average_precision, precision_at_k
+from simclr.index import Found, Index, Mask, Metric, Rows, average_precision, precision_at_k
 
 Indices = NDArray[np.int64]
 # Labels that are read at a time until enough of the query's class are known: a million take a millisecond.
@@ -50,11 +50,23 @@ class RecallOut(BaseModel):
 
 
 class EngineOut(BaseModel):
-    """Who answered. ``recall`` is null of the exact engine, which misses nothing; ``note`` says why it is not who was asked."""
+    """Who answered, in how many ``milliseconds``. ``recall`` is null of the exact engine, which misses nothing.
+
+    ``note`` says why it is not who was asked; that one ``is_coming`` where it will answer later.
+    """
 
     name: EngineName
     recall: RecallOut | None
+    milliseconds: float
     note: str
+    is_coming: bool
+
+
+class EnginesOut(BaseModel):
+    """The engines that this lab has, and the one that answers where none is asked for."""
+
+    here: list[EngineName]
+    automatic: EngineName
 
 
 class SearchOut(BaseModel):
@@ -96,13 +108,19 @@ def hits(dataset: Dataset, exact: Index, query: Rows, found: Found) -> list[HitO
     return listed
 
 
-def engine_out(engine: Engine, found: Found, note: str) -> EngineOut:
-    """Who found it; ``note`` is of the choice of the engine, which may itself have left the question to the exact one."""
-    recall = None
+def engine_out(chosen: Chosen, found: Found, took_s: float) -> EngineOut:
+    """Who found it in ``took_s`` seconds: the engine chosen may itself have left the question to the exact one."""
+    engine, recall = chosen.engine, None
     if isinstance(engine, Approximate) and found.engine == engine.name:
         measured = engine.recall
         recall = RecallOut(value=measured.value, at=measured.at, queries=measured.queries)
-    return EngineOut(name=cast(EngineName, found.engine), recall=recall, note=note or found.note)
+    return EngineOut(
+        name=cast(EngineName, found.engine),
+        recall=recall,
+        milliseconds=1000 * took_s,
+        note=chosen.note or found.note,
+        is_coming=chosen.is_coming,
+    )
 
 
 def precisions(

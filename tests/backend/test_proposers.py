@@ -62,7 +62,7 @@ def test_of_many_the_last_ones_stay_open(proposers: Proposers) -> None:
     for source in sources:
         until(lambda source=source: proposers.ask(source)[0], "a graph")  # type: ignore[misc]
     assert proposers.ask(sources[-1])[0] is not None
-    assert proposers.ask(sources[0]) == (None, "the graph 0 is being opened")
+    assert proposers.ask(sources[0]) == (None, "the graph 0 is being opened", True)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_failed_is_told_and_tried_again_only_after_a_while(
 
     source = a_source("a", fail, [])
     until(lambda: proposers.ask(source)[1] == told, "a failure")
-    assert [proposers.ask(source) for _ in range(3)] == [(None, told)] * 3
+    assert [proposers.ask(source) for _ in range(3)] == [(None, told, False)] * 3
     assert len(tries) == 1
     moment[0] = pause_s
     until(lambda: proposers.ask(source)[0], "a graph")

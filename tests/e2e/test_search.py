@@ -123,7 +123,7 @@ def test_features_are_compared_by_h_or_z_and_by_direction_or_distance(search: Pa
     by_direction = images(search)
     search.get_by_label("Compare by").select_option("euclidean")
     expect(hits(search).first).to_have_attribute("aria-label", re.compile(r"distance \d"))
-    expect(search.get_by_text("Exact search")).to_be_visible()
+    expect(search.get_by_text(re.compile(r"^Exact search, \d"))).to_be_visible()
     search.get_by_label("Compare by").select_option("cosine")
     expect(hits(search).first).to_have_attribute("aria-label", re.compile(r"similarity \d"))
     assert images(search) == by_direction
@@ -132,6 +132,23 @@ def test_features_are_compared_by_h_or_z_and_by_direction_or_distance(search: Pa
     expect(search.locator("[aria-busy=true]")).to_have_count(0)
     expect(hits(search)).to_have_count(K)
     assert images(search) != by_direction
+
+
+def test_an_engine_is_chosen_by_hand_and_one_that_is_not_there_is_refused_in_words(
+    search: Page, complaints: Complaints, keep_picture: Keep
+) -> None:
+    engine = search.get_by_label("Engine")
+    expect(engine.locator("option:checked")).to_have_text("automatic: Exact search")
+    expect(engine.get_by_role("option", name="pgvector, needs PostgreSQL")).to_be_disabled()
+    engine.select_option("hnsw")
+    # The exact engine answers until the graph is built.
+    answered = re.compile(r"^HNSW graph, \d.* ms, recall@10 \d+.* % against exact search")
+    expect(search.get_by_text(answered)).to_be_visible()
+    expect(hits(search)).to_have_count(K)
+    keep_picture(search, "search-engine")
+    complaints.expected = {422}
+    search.goto(search.url.replace("engine=hnsw", "engine=pgvector"))
+    expect(column(search, "SimCLR").get_by_role("alert")).to_contain_text("there is no pgvector")
 
 
 def test_the_slider_follows_a_run_through_its_saved_epochs(search: Page, shown: Played, keep_picture: Keep) -> None:

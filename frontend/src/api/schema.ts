@@ -1179,6 +1179,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/search/engines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Engines
+         * @description Which engines may be asked for, and which one answers in this set where none is.
+         */
+        get: operations["list_engines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/search/hubs": {
         parameters: {
             query?: never;
@@ -2262,9 +2282,15 @@ export interface components {
         };
         /**
          * EngineOut
-         * @description Who answered. ``recall`` is null of the exact engine, which misses nothing; ``note`` says why it is not who was asked.
+         * @description Who answered, in how many ``milliseconds``. ``recall`` is null of the exact engine, which misses nothing.
+         *
+         *     ``note`` says why it is not who was asked; that one ``is_coming`` where it will answer later.
          */
         EngineOut: {
+            /** Is Coming */
+            is_coming: boolean;
+            /** Milliseconds */
+            milliseconds: number;
             /**
              * Name
              * @enum {string}
@@ -2273,6 +2299,19 @@ export interface components {
             /** Note */
             note: string;
             recall: components["schemas"]["RecallOut"] | null;
+        };
+        /**
+         * EnginesOut
+         * @description The engines that this lab has, and the one that answers where none is asked for.
+         */
+        EnginesOut: {
+            /**
+             * Automatic
+             * @enum {string}
+             */
+            automatic: "exact" | "hnsw" | "pgvector";
+            /** Here */
+            here: ("exact" | "hnsw" | "pgvector")[];
         };
         /**
          * EpochScore
@@ -7989,6 +8028,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SearchOut"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorOut"];
+                };
+            };
+        };
+    };
+    list_engines: {
+        parameters: {
+            query: {
+                /** @description Id of a row: 26 digits and small letters. */
+                dataset_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnginesOut"];
                 };
             };
             /** @description Client Error */

@@ -1,8 +1,5 @@
 /** How the hits of several encoders for one query agree: sets of neighbours, and the ranks of those that are shared. */
 
-import type { SearchOut } from '../api/types';
-import { percent } from './numbers';
-
 /** Where an image stands that another column also found. */
 export interface Shared {
   /** Places of the other columns that found it, in their order. */
@@ -65,21 +62,6 @@ export function shiftText(shift: number, reference: string): string {
   const ranks = Math.abs(shift) === 1 ? '1 rank' : `${Math.abs(shift)} ranks`;
   return `${ranks} ${shift > 0 ? 'nearer' : 'farther'} than in ${reference}`;
 }
-
-/** Who answered: `exact`, or an approximate engine with the recall that was measured when it was built. */
-export function engineText({ engine }: Pick<SearchOut, 'engine'>): string {
-  const { name, recall, note } = engine;
-  const said = recall
-    ? `${ENGINE_NAME[name]}, which finds ${percent(recall.value, 1)} of the ${recall.at} nearest (mean of ${recall.queries} queries)`
-    : `${ENGINE_NAME[name]} search`;
-  return note ? `${said}. ${note}` : said;
-}
-
-const ENGINE_NAME: Record<SearchOut['engine']['name'], string> = {
-  exact: 'Exact',
-  hnsw: 'HNSW graph',
-  pgvector: 'pgvector',
-};
 
 interface Labelled {
   index: number;

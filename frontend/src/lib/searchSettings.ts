@@ -1,5 +1,5 @@
 /** What is found and how it is compared on the Search page, as the address has it. */
-import type { Metric, SearchRequest } from '../api/search';
+import type { Engine, Metric, SearchRequest } from '../api/search';
 import type { Split } from '../api/types';
 import type { Column } from './columns';
 import { countOf } from './routes';
@@ -11,12 +11,14 @@ export interface SearchSettings {
   split: Split | null;
   label: number | null;
   metric: Metric;
+  engine: Engine;
   /** Without exact duplicates. */
   isDistinct: boolean;
 }
 
 export const MOST_HITS = 200;
 const USUAL_HITS = 12;
+const ENGINES = ['exact', 'hnsw', 'pgvector'] as const;
 
 export function settingsOf(query: URLSearchParams): SearchSettings {
   return {
@@ -24,6 +26,7 @@ export function settingsOf(query: URLSearchParams): SearchSettings {
     split: SPLITS.find((each) => each === query.get('split')) ?? null,
     label: countOf(query, 'class', null),
     metric: query.get('metric') === 'euclidean' ? 'euclidean' : 'cosine',
+    engine: ENGINES.find((each) => each === query.get('engine')) ?? 'auto',
     isDistinct: query.get('distinct') !== null,
   };
 }

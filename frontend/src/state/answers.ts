@@ -1,4 +1,4 @@
-/** What was asked of encoders and answered: nothing is asked twice, as banks and images never change. */
+/** What was asked of encoders and answered: nothing is asked twice, as banks and images never change; engines may. */
 import * as api from '../api/search';
 import type { SearchOut } from '../api/types';
 import type { ImagesQuery } from '../lib/searchQuery';
@@ -39,7 +39,7 @@ export async function find(question: Question, signal: AbortSignal): Promise<Sea
           { image_index: query.index, also: query.also, unlike: query.unlike },
           signal,
         );
-  answers.set(key, found);
+  if (!found.engine.is_coming) answers.set(key, found);
   for (const oldest of answers.keys()) {
     if (answers.size <= KEPT) break;
     answers.delete(oldest);

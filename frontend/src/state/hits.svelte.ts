@@ -5,6 +5,9 @@ import { latest } from '../lib/latest';
 import { find, forget, keyOf, known, type Question } from './answers';
 
 /** What stands in one place of the page; while an answer is awaited the one before stays, and is `busy`. */
+/** After which time an engine that was being made is asked for again. */
+const AGAIN_MS = 3000;
+
 export class ColumnHits {
   answer = $state.raw<SearchOut | null>(null);
   busy = $state(false);
@@ -12,6 +15,7 @@ export class ColumnHits {
   /** What is on its way. */
   #pending = '';
   readonly #find = latest((signal, question: Question) => this.#look(signal, question), 0);
+  readonly #findAgain = latest((signal, question: Question) => this.#look(signal, question), AGAIN_MS);
 
   ask(question: Question): void {
     const before = known(question);
@@ -19,6 +23,7 @@ export class ColumnHits {
       this.stop();
       this.#show(before);
     } else if (keyOf(question) !== this.#pending) {
+      this.stop();
       [this.#pending, this.busy] = [keyOf(question), true];
       this.#find(question);
     }
@@ -27,6 +32,7 @@ export class ColumnHits {
   /** Drops what is on its way. */
   stop(): void {
     this.#find.cancel();
+    this.#findAgain.cancel();
     [this.#pending, this.busy] = ['', false];
   }
 
@@ -43,7 +49,12 @@ export class ColumnHits {
   async #look(signal: AbortSignal, question: Question): Promise<void> {
     try {
       const found = await find(question, signal);
-      if (!signal.aborted) this.#show(found);
+      if (signal.aborted) return;
+      this.#show(found);
+      if (found.engine.is_coming) {
+        this.#pending = keyOf(question);
+        this.#findAgain(question);
+      }
     } catch (thrown) {
       if (isAbort(thrown) || signal.aborted) return;
       [this.answer, this.error, this.busy, this.#pending] = [null, shown(thrown), false, ''];

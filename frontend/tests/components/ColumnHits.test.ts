@@ -9,7 +9,13 @@ const about = (encoder: string, index: number): Question => ({
   query: { kind: 'images', index, also: [], unlike: [] },
 });
 
-/** Stands in for the lab: answers when told to, with the index that was asked for as the only hit. */
+const COMING = 9;
+
+/**
+ * Stands in for the lab: answers when told to, with the index that was asked for as the only hit.
+ *
+ * The engine of the image COMING is being made when it is asked for the first time.
+ */
 function lab(): { asked: number[]; answer: (index: number) => void } {
   const asked: number[] = [];
   const waiting = new Map<number, () => void>();
@@ -20,7 +26,8 @@ function lab(): { asked: number[]; answer: (index: number) => void } {
       waiting.set(image_index, resolve);
       request.signal.addEventListener('abort', () => reject(new DOMException('', 'AbortError')));
     });
-    return Response.json({ hits: [{ index: image_index }] });
+    const is_coming = image_index === COMING && asked.filter((each) => each === COMING).length === 1;
+    return Response.json({ hits: [{ index: image_index }], engine: { is_coming } });
   });
   return { asked, answer: (index) => waiting.get(index)?.() };
 }
@@ -47,4 +54,23 @@ test('an answer that comes late is dropped, and nothing is asked twice', async (
   await Promise.resolve();
   expect([found(), hits.busy]).toEqual([2, false]);
   expect(asked).toEqual([1, 2, 3]);
+});
+
+test('while an engine is being made the question is asked again, until it answers', async () => {
+  const { asked, answer } = lab();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const hits = new ColumnHits();
+  const answered = async (times: number): Promise<void> => {
+    await vi.advanceTimersByTimeAsync(3000);
+    await vi.waitFor(() => expect(asked).toHaveLength(times));
+    answer(COMING);
+    await vi.waitFor(() => expect(hits.answer?.engine.is_coming).toBe(times === 1));
+  };
+  hits.ask(about('a', COMING));
+  await answered(1);
+  hits.ask(about('a', COMING)); // is asked again by itself
+  await answered(2);
+  await vi.advanceTimersByTimeAsync(9000);
+  expect(asked).toEqual([COMING, COMING]);
+  vi.useRealTimers();
 });

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import {
   agreement,
   decimalsApart,
-  engineText,
   jaccard,
   linked,
   rankShifts,
@@ -66,15 +65,4 @@ test('scores have as many decimals as tell most of them apart', () => {
   expect(decimalsApart([0.9991, 0.9985, 0.9972, 0.9961])).toBe(3);
   expect(decimalsApart([0.99991, 0.99985, 0.99972])).toBe(4);
   expect(decimalsApart([])).toBe(4);
-});
-
-test('who answered is said, with the recall that was measured', () => {
-  expect(engineText({ engine: { name: 'exact', recall: null, note: '' } })).toBe('Exact search');
-  const recall = { value: 0.987, at: 10, queries: 200 };
-  expect(engineText({ engine: { name: 'hnsw', recall, note: '' } })).toBe(
-    'HNSW graph, which finds 98.7 % of the 10 nearest (mean of 200 queries)',
-  );
-  expect(engineText({ engine: { name: 'exact', recall: null, note: 'The graph is being built.' } })).toBe(
-    'Exact search. The graph is being built.',
-  );
 });

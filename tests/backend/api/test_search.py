@@ -46,7 +46,8 @@ def test_neighbours_are_those_of_the_features_without_the_query(client: TestClie
     assert found["query"] == {"index": 7, "label": 1, "class_name": "bee"}
     labels = dataset.labels[expected]
     assert found["precision_at_k"] == pytest.approx(np.mean(labels[labels >= 0] == 1))
-    assert (found["metric"], found["engine"]) == ("cosine", {"name": "exact", "recall": None, "note": ""})
+    assert (found["metric"], found["engine"].pop("milliseconds") > 0) == ("cosine", True)
+    assert found["engine"] == {"name": "exact", "recall": None, "note": "", "is_coming": False}
     assert {hit["distance"] for hit in found["hits"]} == {None}
 
 
@@ -186,7 +187,7 @@ def by_graph(client: TestClient, shown: Shown, **more: object) -> tuple[dict[str
         found: dict[str, Any] = client.post("/api/search", json=asked(shown, engine="hnsw", **more)).json()
         if found["engine"]["name"] == "hnsw":
             return found
-        assert len(found["hits"]) == 5
+        assert (len(found["hits"]), found["engine"]["is_coming"]) == (5, True)
         notes.append(found["engine"]["note"])
         return None
 
@@ -198,13 +199,14 @@ def by_graph(client: TestClient, shown: Shown, **more: object) -> tuple[dict[str
 def test_a_graph_is_built_while_the_exact_engine_answers_and_again_where_its_file_was_damaged(
     client: TestClient, app: FastAPI, shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simclr.approximate.FEWEST", 0)
     exact = client.post("/api/search", json=asked(shown)).json()
     found, notes = by_graph(client, shown)
     assert "being built; all images were read." in " ".join(notes)
     # Of 48 images a graph misses none.
-    assert found["engine"] == {"name": "hnsw", "recall": {"value": 1.0, "at": 10, "queries": lab.N}, "note": ""}
+    assert found["engine"]["recall"] == {"value": 1.0, "at": 10, "queries": lab.N}
+    assert (found["engine"]["note"], found["engine"]["is_coming"]) == ("", False)
     assert found["hits"] == exact["hits"]
+    monkeypatch.setattr("simclr.approximate.FEWEST", 0)
     few = client.post("/api/search", json=asked(shown, engine="hnsw", label=1, k=1)).json()
     assert few["engine"]["name"] == "hnsw"
     monkeypatch.setattr("simclr.approximate.FEWEST", 30)
@@ -223,10 +225,24 @@ def test_a_graph_is_built_while_the_exact_engine_answers_and_again_where_its_fil
     assert len(graph.read_bytes().partition(b"\n")[2]) == len(whole.partition(b"\n")[2])
 
 
-def test_without_postgresql_there_is_no_pgvector_and_the_answer_says_so(client: TestClient, shown: Shown) -> None:
-    found = client.post("/api/search", json=asked(shown, engine="pgvector")).json()
-    assert (found["engine"]["name"], len(found["hits"])) == ("exact", 5)
-    assert "not in PostgreSQL" in found["engine"]["note"]
+def test_without_postgresql_pgvector_is_neither_offered_nor_answered_by(client: TestClient, shown: Shown) -> None:
+    offered = client.get("/api/search/engines", params={"dataset_id": shown.dataset})
+    assert offered.json() == {"here": ["exact", "hnsw"], "automatic": "exact"}
+    params = asked(shown, engine="pgvector")
+    for answer in (
+        client.post("/api/search", json=params),
+        client.post("/api/search/upload", params={**params, "image_index": None}, content=as_png(11)),
+    ):
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["fields"][0]["path"]) == (422, "no_engine", "engine")
+        assert error["message"].endswith("there is no pgvector: search by exact or hnsw.")
+
+
+def test_a_deployment_that_chose_pgvector_without_postgresql_is_told_so_with_every_answer(app: FastAPI) -> None:
+    engines = SearchEngines(Settings(search_engine="pgvector"), lab.lab(app).catalogue)
+    chosen = engines.choose("auto", Path("nowhere.npy"), "", Index(np.eye(3, dtype=np.float32)))
+    assert (chosen.engine.name, chosen.is_coming) == ("exact", False)
+    assert "not in PostgreSQL" in chosen.note
 
 
 def test_large_sets_are_left_to_a_graph_unless_the_deployment_chooses(app: FastAPI) -> None:
