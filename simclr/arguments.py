@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from simclr.config import EncoderConfig
 from simclr.datasets import BUILTIN, Dataset, open_dataset
+from simclr.datasets.builtin import ABOUT
 from simclr.datasets.origin import read_origin
 from simclr.datasets.sources import SOURCES
-from simclr.datasets.store import INFO, SPLITS, content_hash
+from simclr.datasets.store import INFO, content_hash
 from simclr.encoder_file import EncoderFile, ImageFacts, image_facts, pixels_encoder, read_encoder_file
 from simclr.runs import CHECKPOINT, Run, sha256_of
 from simclr.terminal import console
@@ -27,14 +28,8 @@ def downloads_folder(name: str) -> Path:
 
 def named_sets() -> Iterator[str]:
     """A line for every set that has a name."""
-    for name, make in BUILTIN.items():
-        dataset = make()
-        sizes = ", ".join(f"{len(dataset.indices(split))} {split}" for split in SPLITS)
-        colours = "grey" if dataset.channels == 1 else "RGB"
-        yield (
-            f"{name}: {len(dataset):,} {colours} images of {dataset.image_size}×{dataset.image_size}, "
-            f"{len(dataset.classes)} classes ({sizes})"
-        )
+    for name, about in ABOUT.items():
+        yield f"{name}: {about}"
     for name, source in SOURCES.items():
         yield f"{name}: {source.title}, to download. {source.about} Licence: {source.licence}"
 

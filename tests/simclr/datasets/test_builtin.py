@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from simclr.datasets import BUILTIN, Dataset
+from simclr.datasets.builtin import ABOUT
 from simclr.datasets.patterns import patterns
 from simclr.datasets.store import SPLITS, describe, open_dataset, write_dataset
 
@@ -20,27 +21,39 @@ GOLDEN = {
 
 
 @pytest.fixture(scope="module")
-def textures() -> Dataset:
-    return BUILTIN["patterns"]()
+def drawn() -> dict[str, Dataset]:
+    return {name: make() for name, make in BUILTIN.items()}
 
 
-def test_built_in_sets_have_the_same_bytes_everywhere(textures: Dataset) -> None:
-    assert BUILTIN.keys() == GOLDEN.keys()
-    assert describe(BUILTIN["digits"]()).content_hash == GOLDEN["digits"]
-    assert describe(textures).content_hash == GOLDEN["patterns"]
-    assert describe(BUILTIN["factors"]()).content_hash == GOLDEN["factors"]
+@pytest.fixture(scope="module")
+def textures(drawn: dict[str, Dataset]) -> Dataset:
+    return drawn["patterns"]
 
 
-def test_digits_have_every_class_in_every_split() -> None:
-    info = describe(BUILTIN["digits"]())
+def test_built_in_sets_have_the_same_bytes_everywhere(drawn: dict[str, Dataset]) -> None:
+    assert {name: describe(dataset).content_hash for name, dataset in drawn.items()} == GOLDEN
+
+
+def test_what_is_told_of_built_in_sets_is_what_they_hold(drawn: dict[str, Dataset]) -> None:
+    counted = {}
+    for name, dataset in drawn.items():
+        info = describe(dataset)
+        sizes = ", ".join(f"{info.split_sizes[split]} {split}" for split in SPLITS)
+        images = f"{'grey' if info.channels == 1 else 'RGB'} images of {info.image_size}×{info.image_size}"
+        counted[name] = f"{info.n:,} {images}, {len(info.classes)} classes ({sizes})"
+    assert counted == ABOUT
+
+
+def test_digits_have_every_class_in_every_split(drawn: dict[str, Dataset]) -> None:
+    info = describe(drawn["digits"])
     assert (info.n, info.channels, info.image_size) == (1797, 1, 8)
     assert info.split_sizes == {"train": 1295, "val": 143, "test": 359}
     for split in SPLITS:
         assert max(info.counts[split]) - min(info.counts[split]) <= 0.1 * max(info.counts[split])
 
 
-def test_digits_use_the_whole_range() -> None:
-    images = BUILTIN["digits"]().images
+def test_digits_use_the_whole_range(drawn: dict[str, Dataset]) -> None:
+    images = drawn["digits"].images
     assert (images.min(), images.max()) == (0, 255)
 
 
