@@ -1,6 +1,7 @@
 """What the frontend knows of the API, written by ``python -m backend.openapi``: openapi.json and the configs its tests use."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
+@cache
 def document() -> dict[str, Any]:
-    """The OpenAPI document: the same for the same code, whatever the settings."""
+    """The OpenAPI document: the same for the same code, whatever the settings. It takes a second, once; nobody changes it."""
     app = FastAPI(title=TITLE, version=__version__, generate_unique_id_function=operation_id)
     app.include_router(api_router())
     document = app.openapi()
