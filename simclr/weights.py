@@ -123,7 +123,7 @@ def imagenet_facts(channels: int, image_size: int) -> ImageFacts:
 
 def weights_url(architecture: Published) -> str:
     """Where torchvision keeps its first, plainly trained weights; the file's name ends in the start of its sha256."""
-    from torchvision.models import get_model_weights  # type: ignore[attr-defined]
+    from torchvision.models import get_model_weights
 
     if architecture not in get_args(Published):
         choices = ", ".join(get_args(Published))
