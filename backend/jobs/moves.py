@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
@@ -17,6 +17,11 @@ from backend.jobs.timing import Timing
 STARTED = "The job has started."
 CANCELLED = "The job was cancelled."
 PAUSED = "The job is paused."
+LAST_TOLD = (
+    select(EventRow.job_id, func.max(EventRow.seq))
+    .where(EventRow.job_id.in_(bindparam("job_ids", expanding=True)))
+    .group_by(EventRow.job_id)
+)
 
 
 class IllegalMove(Exception):
@@ -128,11 +133,12 @@ def _tell_all(session: Session, jobs: Sequence[JobRow], *told: tuple[str, dict[s
     session.flush()
     last: dict[str, int] = {}
     for some in in_parts(job.id for job in jobs):
-        numbers = select(EventRow.job_id, func.max(EventRow.seq)).where(EventRow.job_id.in_(some))
-        last.update((job_id, seq) for job_id, seq in session.execute(numbers.group_by(EventRow.job_id)))
+        last.update((job_id, seq) for job_id, seq in session.execute(LAST_TOLD, {"job_ids": some}))
     at = now(session)
-    session.add_all(
-        EventRow(job_id=job.id, seq=seq, epoch=job.epoch, kind=kind, data=data, at=at)
+    rows = [
+        {"job_id": job.id, "seq": seq, "epoch": job.epoch, "kind": kind, "data": data, "at": at}
         for job in jobs
         for seq, (kind, data) in enumerate(told, start=last.get(job.id, 0) + 1)
-    )
+    ]
+    if rows:
+        session.execute(insert(EventRow), rows)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select, update
+from sqlalchemy import Select, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -197,8 +197,7 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
 
 def claimable(session: Session, reach: Reach = UNPINNED) -> int:
     """How many jobs ``claim`` could take now."""
-    count = select(func.count()).where(order.is_claimable(reach))
-    return session.scalar(count, {order.MOMENT: now(session)}) or 0
+    return session.scalar(_counting(reach), {order.MOMENT: now(session)}) or 0
 
 
 def desired(session: Session, job_id: str, epoch: int) -> Desired | None:
@@ -343,6 +342,11 @@ def _taking(reach: Reach) -> ReturningUpdate[JobRow]:
         .values(epoch=JobRow.epoch + 1, owner=bindparam("taken_by"), lease_until=bindparam("until"))
         .returning(JobRow)
     )
+
+
+@cache
+def _counting(reach: Reach) -> Select[int]:
+    return select(func.count()).where(order.is_claimable(reach))
 
 
 IS_HELD = and_(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
@@ -14,6 +14,12 @@ from backend.jobs.store import claimable
 from backend.jobs.timing import DEFAULT, Timing
 
 SILENT = "The worker that ran this job fell silent"
+# Kept, as to compose it takes longer than to execute it.
+LAPSED = (
+    select(JobRow)
+    .where(JobRow.state == State.RUNNING, JobRow.lease_until < bindparam("moment"))
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,7 @@ class Swept:
 
 def sweep(session: Session, timing: Timing = DEFAULT, reach: Reach = UNPINNED) -> Swept:
     """Take jobs from workers whose lease has lapsed: back into the queue, or to their end after too many crashes."""
-    lapsed = session.scalars(
-        select(JobRow)
-        .where(JobRow.state == State.RUNNING, JobRow.lease_until < now(session))
-        .with_for_update(skip_locked=True)
-    ).all()
+    lapsed = session.scalars(LAPSED, {"moment": now(session)}).all()
     for job in lapsed:
         job.spent_s += max(0.0, (job.lease_until or 0.0) - timing.lease_s - (job.started_at or 0.0))
         crash(session, job, SILENT, timing)
