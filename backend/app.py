@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import FrameType
@@ -60,7 +62,8 @@ def create_app(settings: Settings | None = None, pages: Path = PAGES, vision: Vi
         generate_unique_id_function=openapi.operation_id,
     )
     app.state.is_stopping = lambda: False
-    app.include_router(api_router())
+    # The routes, not the router: it would be put together anew for every application, at its first request.
+    app.router.routes.extend(api_router().routes)
     app.add_api_route("/api/openapi.json", _read_description, include_in_schema=False)
     if pages.is_dir():
         app.include_router(_page_router(pages))
@@ -121,6 +124,11 @@ def _read_description() -> JSONResponse:
 
 class _Server(uvicorn.Server):
     """Tells the application at once that it is asked to stop: open event streams would otherwise keep it alive."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # Of what is loaded for good nothing is garbage: looking for it would hold up some answers by a tenth of a second.
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.config.app.state.is_stopping = lambda: True  # type: ignore[union-attr]
