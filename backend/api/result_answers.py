@@ -119,13 +119,13 @@ class ComparisonOut(BaseModel):
 def results_json(session: Session, *, dataset_id: str | None = None) -> bytes:
     """A ``ResultsOut`` of all results, or those on one data set, newest first, as JSON: the catalogue has most of it as text."""
     rows = queries.results(session, dataset_id=dataset_id)
-    return f'{{"items":[{",".join(map(_as_json, rows))}]}}'.encode()
+    return b'{"items":[%b]}' % b",".join(_as_json(row).encode() for row in rows)
 
 
 def result_out(session: Session, result_id: str) -> ResultOut | None:
     """One of them as a list has it."""
-    rows = queries.results(session, result_id=result_id)
-    return ResultOut.model_validate_json(_as_json(rows[0])) if rows else None
+    row = queries.results(session, result_id=result_id).first()
+    return ResultOut.model_validate_json(_as_json(row)) if row is not None else None
 
 
 def _as_json(row: RowMapping) -> str:

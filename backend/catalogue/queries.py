@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import RowMapping, Text, and_, cast, func, or_, select
+from sqlalchemy import MappingResult, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.models import (
@@ -197,10 +197,11 @@ def events_numbered(session: Session, job_id: str, numbers: Sequence[int]) -> Se
     return session.scalars(select(EventRow).where(*wanted).order_by(EventRow.seq)).all()
 
 
-def results(session: Session, *, dataset_id: str | None = None, result_id: str | None = None) -> Sequence[RowMapping]:
+def results(session: Session, *, dataset_id: str | None = None, result_id: str | None = None) -> MappingResult:
     """Columns of the results but for the content, with the job's ``config`` and ``grid_id``, and names of encoder and set.
 
-    ``summary``, ``tags`` and ``config`` are JSON texts, as of thousands of results nobody wants to read and write each.
+    ``summary``, ``tags`` and ``config`` are JSON texts, as of thousands of results nobody wants to read and write each. They are
+    read as they are asked for, so that not all are held at once.
     """
     columns = ResultRow.__table__.columns
     as_text = {name: cast(columns[name], Text).label(name) for name in ("summary", "tags")}
@@ -222,7 +223,7 @@ def results(session: Session, *, dataset_id: str | None = None, result_id: str |
         statement = statement.where(ResultRow.dataset_id == dataset_id)
     if result_id is not None:
         statement = statement.where(ResultRow.id == result_id)
-    return session.execute(statement).mappings().all()
+    return session.execute(statement, execution_options={"yield_per": 100}).mappings()
 
 
 def workers_seen_since(session: Session, moment: float) -> Sequence[WorkerRow]:

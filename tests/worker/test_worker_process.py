@@ -162,7 +162,7 @@ class TestAWorkerAtWork:
             lab.until_state(job_id, State.SUCCEEDED)
         with lab.catalogue.reading() as session:
             bank = queries.bank(session, encoder_id, lab.dataset_id)
-            found = queries.results(session, dataset_id=lab.dataset_id)
+            found = queries.results(session, dataset_id=lab.dataset_id).all()
         assert bank is not None
         assert np.load(lab.settings.data_folder / bank.key).shape == (96, bank.feature_dim)
         assert {result["strategy"] for result in found} == {"knn", "linear_probe"}
