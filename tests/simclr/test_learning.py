@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.learning import RECIPES, SEEDS, learn, some_of
+from benchmarks.learning import RECIPES, learn, some_of
 from simclr.config import PretrainConfig
 from simclr.datasets import Dataset, open_dataset
 from simclr.results import Score
@@ -30,10 +30,9 @@ def scores(config: PretrainConfig, dataset: Dataset, folder: Path) -> dict[str, 
     }
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_brief_pretraining_on_digits_raises_accuracy(tmp_path: Path, seed: int) -> None:
-    """By ten points with k-NN, which gained 14, 17 and 16, and eight with a linear probe, which gained 13, 12 and 11."""
-    found = scores(brief("digits", 20, seed), RECIPES["digits"].load(Path()), tmp_path)
+def test_a_brief_pretraining_on_digits_raises_accuracy(tmp_path: Path) -> None:
+    """By ten points with k-NN, where seeds 0, 1 and 2 gained 14, 17 and 16, and eight with a linear probe: 13, 12 and 11."""
+    found = scores(brief("digits", 20, seed=0), RECIPES["digits"].load(Path()), tmp_path)
     for how, margin in (("knn", 0.10), ("linear_probe", 0.08)):
         trained, untrained = found[how]
         assert trained.accuracy > untrained.accuracy + margin, how

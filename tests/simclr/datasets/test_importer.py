@@ -1,6 +1,7 @@
 """The limited child: it imports what is good, and whatever else happens, its end is told and nothing is left behind."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from simclr.datasets import DatasetError, DatasetInfo, open_dataset
-from simclr.datasets.importer import import_in_child
+from simclr.datasets.importer import REFUSED, import_in_child, main
 from simclr.datasets.origin import read_origin
 from simclr.datasets.store import describe
 from simclr.events import Stopped
@@ -27,6 +28,10 @@ from tests.simclr.datasets.pictures import class_folders, encoded, pack, png
 pytestmark = pytest.mark.slow
 
 DEADLINE_S = 30.0
+
+# Processes like the importing child, but forked from one that has loaded its modules: a start costs half a second of a core.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([__name__])
 
 
 @pytest.fixture
@@ -83,12 +88,32 @@ def code_of(source: Path, out: Path, kind: str = "zip", **options: float) -> str
     return refusal.value.code
 
 
+def answer(arguments: list[str], to: Path) -> None:
+    """What the child does, but it answers into a file."""
+    with to.open("w") as sys.stdout:
+        code = main(arguments)
+    sys.exit(code)
+
+
+def code_of_confined(source: Path, out: Path, kind: str, tmp_path: Path) -> str:
+    """The code with which a process under the child's limits refuses."""
+    said = tmp_path / "answer"
+    process = FORKS.Process(target=answer, args=([str(source), str(out), "--format", kind], said))
+    process.start()
+    process.join(DEADLINE_S)
+    assert process.exitcode == REFUSED
+    code: str = json.loads(said.read_text())["code"]
+    said.unlink()
+    return code
+
+
 def test_the_set_stands_where_it_was_asked_for_and_nothing_beside_it(good: Path, folder: Path) -> None:
     info = import_in_child(good, folder / "a", "zip", image_size=16)
     assert list(folder.iterdir()) == [folder / "a"]
     assert sorted(p.name for p in (folder / "a").iterdir()) == [
         "dataset.json",
         "images.npy",
+        "kinds.npy",
         "labels.npy",
         "origin.json",
         "splits.npy",
@@ -122,7 +147,7 @@ def command(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["climbs out", "is a bomb", "has one picture", "is noise"])
+@pytest.mark.parametrize("name", ["climbs out", "is a bomb"])
 def test_a_refusal_reaches_the_caller_and_leaves_nothing(name: str, tmp_path: Path, folder: Path) -> None:
     build, code = REFUSED_ARCHIVES[name]
     assert code_of(build(tmp_path / "bad.zip"), folder / "a") == code
@@ -132,7 +157,7 @@ def test_a_refusal_reaches_the_caller_and_leaves_nothing(name: str, tmp_path: Pa
 @pytest.mark.parametrize("name", REFUSED_ARCHIVES)
 def test_every_hostile_archive_leaves_nothing(name: str, tmp_path: Path, folder: Path) -> None:
     build, code = REFUSED_ARCHIVES[name]
-    assert code_of(build(tmp_path / "bad.zip"), folder / "a") == code
+    assert code_of_confined(build(tmp_path / "bad.zip"), folder / "a", "zip", tmp_path) == code
     assert list(folder.iterdir()) == []
     assert {p.name for p in tmp_path.iterdir()} == {"bad.zip", "sets"}
 
@@ -142,16 +167,16 @@ def test_every_hostile_archive_leaves_nothing(name: str, tmp_path: Path, folder:
 )
 def test_the_costliest_tars_are_refused_within_the_limits(name: str, tmp_path: Path, folder: Path) -> None:
     build, code = REFUSED_TARS[name]
-    assert code_of(build(tmp_path / "bad.tar"), folder / "a", "tar") == code
+    assert code_of_confined(build(tmp_path / "bad.tar"), folder / "a", "tar", tmp_path) == code
     assert list(folder.iterdir()) == []
     assert {p.name for p in tmp_path.iterdir()} == {"bad.tar", "sets"}
 
 
 @pytest.mark.parametrize("name", REFUSED_IMAGES)
-def test_every_hostile_picture_is_refused_by_the_child(name: str, tmp_path: Path, folder: Path) -> None:
+def test_every_hostile_picture_is_refused_within_the_limits(name: str, tmp_path: Path, folder: Path) -> None:
     build, code = REFUSED_IMAGES[name]
     bad = pack(tmp_path / "bad.zip", {"evil.png": build(), "good.png": png()})
-    assert code_of(bad, folder / "a") in (code, "decoder_died", "archive_bomb")
+    assert code_of_confined(bad, folder / "a", "zip", tmp_path) in (code, "decoder_died", "archive_bomb")
     assert list(folder.iterdir()) == []
 
 
@@ -210,10 +235,9 @@ def test_a_wish_to_stop_ends_the_child_and_leaves_nothing(long: Path, folder: Pa
     assert child_importing(long) is None
 
 
-@pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_the_format_of_an_archive_is_known_by_its_bytes(kind: str, good: Path, folder: Path, tmp_path: Path) -> None:
+def test_the_format_of_an_archive_is_known_by_its_bytes(good: Path, folder: Path, tmp_path: Path) -> None:
     tarball = tarred(tmp_path / "set.bin", class_folders(), "w:xz")
-    first, second = import_in_child(good, folder / "a", kind), import_in_child(tarball, folder / "b", kind)
+    first, second = import_in_child(good, folder / "a", "tar"), import_in_child(tarball, folder / "b", "zip")
     assert first.content_hash == second.content_hash
     assert read_origin(folder / "a") == read_origin(folder / "b")
 

@@ -104,26 +104,23 @@ def test_a_limit_is_kept_and_named(limits: Limits, code: str, source: Path) -> N
 
 
 @pytest.mark.slow
-def test_ten_thousand_photographs_as_tar_xz_are_the_same_set_as_in_a_zip(tmp_path: Path) -> None:
+def test_thousands_of_photographs_as_tar_xz_are_the_same_set_as_in_a_zip(tmp_path: Path) -> None:
     source = SHARED / "cifar10.zip"
     if not source.exists():
         pytest.skip(f"{source} is not here: it is not shipped with the program")
     with zipfile.ZipFile(source) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
-        files = {name: archive.read(name) for name in names[::6]}
-    assert len(files) == 10_000
+        files = {name: archive.read(name) for name in names[::24]}
+    assert len(files) == 2_500
     zipped = import_archive(pack(tmp_path / "a.zip", files), scratch=tmp_path / "first")
     tarred_set = import_archive(tarred(tmp_path / "a.tar.xz", files, "w:xz", preset=0), scratch=tmp_path / "second")
     assert describe(tarred_set).content_hash == describe(zipped).content_hash
 
 
-@pytest.mark.slow
-def test_half_a_million_entries_are_refused_as_too_many(source: Path) -> None:
-    with source.open("wb") as file:
-        for _ in range(500):
-            file.write(header(b"a/", 0, b"5") * 1000)
+def test_folders_without_files_are_refused_as_too_many(source: Path) -> None:
+    source.write_bytes(header(b"a/", 0, b"5") * 10_000)
     with pytest.raises(DatasetError) as refusal:
-        import_archive(source)
+        import_archive(source, limits=Limits(entries=4_000))
     assert refusal.value.code == "too_many_entries"
 
 
