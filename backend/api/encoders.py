@@ -176,7 +176,7 @@ def _of_checkpoint(body: CheckpointIn, lab: Lab) -> tuple[EncoderRow, bool]:
         kept = {row.step: row for row in queries.checkpoints(session, job.id)}
         saved = {row.step: row.id for row in queries.encoders_on_the_way(session, job.id) if row.run_id == job.id}
         if body.step not in kept and body.step not in saved:
-            steps = ", ".join(map(str, sorted(kept))) or "none"
+            steps = ", ".join(map(str, sorted({*kept, *saved}))) or "none"
             raise ApiError(
                 404,
                 "unknown_checkpoint",

@@ -1,5 +1,5 @@
-/** The saved epochs of a run as the Search page follows them. */
-import type { EncoderOut, SearchOut } from '../api/types';
+/** The saved epochs of a run: as the Search page follows them, and as they are chosen wherever encoders are. */
+import type { CheckpointOut, EncoderOut, SearchOut } from '../api/types';
 import { isEmbedded, type Features } from './columns';
 import { agreement } from './neighbours';
 
@@ -34,6 +34,59 @@ function dated(states: readonly EncoderOut[]): EncoderOut[] {
 /** `untrained`, `epoch 1`, `epoch 50`. */
 export function epochText(epoch: number): string {
   return epoch === 0 ? 'untrained' : `epoch ${epoch}`;
+}
+
+/** Saved epochs of one run that no list shows. */
+export interface RunEpochs {
+  run: string;
+  name: string;
+  states: EncoderOut[];
+}
+
+/** The saved epochs of the runs that some encoders are of, each run once; those of no list alone, and not those `taken`. */
+export function runEpochs(
+  encoders: readonly EncoderOut[],
+  statesOf: (encoder: EncoderOut) => readonly EncoderOut[],
+  taken: readonly string[],
+): RunEpochs[] {
+  const found = new Map<string, RunEpochs>();
+  for (const encoder of encoders) {
+    const [run, all] = [runOf(encoder), statesOf(encoder)];
+    const states = dated(all).filter(({ id, listed }) => !listed && !taken.includes(id));
+    if (run === null || states.length === 0) continue;
+    const name = all.find(({ job_id }) => job_id === run)?.name ?? encoder.name;
+    found.set(run, { run, name, states });
+  }
+  return [...found.values()];
+}
+
+/** A state of a pretraining of which no encoder is listed yet: a saved epoch, or a kept checkpoint. */
+export interface KeptState {
+  job_id: string;
+  /** Of the encoder at its end. */
+  name: string;
+  step: number;
+  epoch: number;
+  knn_accuracy: number | null;
+}
+
+/** What a pretraining and those that it continues have kept, by training; a saved epoch that is a checkpoint too comes once. */
+export function keptStates(
+  { job_id, name }: { job_id: string; name: string },
+  checkpoints: readonly CheckpointOut[],
+  states: readonly EncoderOut[],
+): KeptState[] {
+  const saved = states.flatMap(({ run_id, step, epoch, listed }) => {
+    if (run_id === null || step === null || epoch === null || listed) return [];
+    const same = run_id === job_id ? checkpoints.find((each) => each.step === step) : undefined;
+    return [{ job_id: run_id, name, step, epoch, knn_accuracy: same?.knn_accuracy ?? null }];
+  });
+  const others = checkpoints.flatMap(({ step, epoch, knn_accuracy, encoder_id }) =>
+    encoder_id === null && !saved.some((each) => each.job_id === job_id && each.step === step)
+      ? [{ job_id, name, step, epoch, knn_accuracy }]
+      : [],
+  );
+  return [...saved, ...others].sort((a, b) => a.step - b.step);
 }
 
 export interface CoursePoint {

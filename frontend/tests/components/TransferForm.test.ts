@@ -16,6 +16,7 @@ const named = (id: string) => ({
   dataset_id: 'd1',
   feature_dim: 64,
   job_id: null,
+  run_id: null,
 });
 const PLAN: GridPlan = {
   cells: 8,
@@ -40,6 +41,12 @@ beforeEach(async () => {
 function open(address: string): void {
   location.go(address);
   render(TransferForm, { set, configs: schemas as unknown as Configs });
+}
+
+function openOthers(): void {
+  const others = screen.getByText(/^Other encoders/).closest('details');
+  if (others) others.open = true;
+  others?.dispatchEvent(new Event('toggle'));
 }
 
 describe('the form of transfers', () => {
@@ -84,9 +91,7 @@ describe('the form of transfers', () => {
     lab.answers['GET /api/encoders/imagenet'] = { files: [file('resnet18', true), file('resnet50', false)] };
     lab.answers['POST /api/encoders'] = named('01i');
     open('/transfer?dataset=d1&encoders=01e&strategies=knn');
-    const more = screen.getByText('Other encoders: checkpoints, files, ImageNet').closest('details');
-    if (more) more.open = true;
-    more?.dispatchEvent(new Event('toggle'));
+    openOthers();
     const add = await screen.findByRole('button', { name: 'Add resnet18' });
     expect(screen.getByText('/cache/resnet50')).toBeTruthy();
     expect(screen.queryByRole('button', { name: 'Add resnet50' })).toBeNull();
@@ -96,6 +101,36 @@ describe('the form of transfers', () => {
     expect(lab.sent('POST /api/encoders')).toMatchObject([
       { origin: 'imagenet', architecture: 'resnet18', dataset_id: 'd1' },
     ]);
+  });
+
+  it('offers the saved epochs and checkpoints of a ticked run, one or all of them', async () => {
+    const state = (id: string, epoch: number) => ({
+      ...named(id),
+      run_id: '01j',
+      step: 3 * epoch,
+      epoch,
+      listed: false,
+    });
+    const made = [state('01s', 0), state('01t', 1), state('01u', 2)];
+    lab.answers['GET /api/encoders'] = { items: [{ ...named('01e'), job_id: '01j' }, ...made.slice(0, 2)] };
+    await encoders.reload();
+    lab.answers['GET /api/encoders/imagenet'] = { files: [] };
+    lab.answers['GET /api/jobs/01j/checkpoints'] = {
+      items: [
+        { step: 6, epoch: 2, knn_accuracy: 0.5, encoder_id: null },
+        { step: 3, epoch: 1, knn_accuracy: 0.4, encoder_id: null },
+      ],
+    };
+    open('/transfer?dataset=d1&encoders=01e&strategies=knn');
+    openOthers();
+    await screen.findByRole('button', { name: 'untrained, step 0' });
+    expect(screen.getByRole('button', { name: 'epoch 1, step 3, k-NN 40 %' })).toBeTruthy();
+    lab.answers['POST /api/encoders'] = made[2];
+    await fireEvent.click(screen.getByRole('button', { name: 'All 3' }));
+    await waitFor(() => expect(location.search).toContain('encoders=01e,01u'));
+    expect(lab.sent('POST /api/encoders')).toMatchObject(
+      [0, 3, 6].map((step) => ({ origin: 'checkpoint', job_id: '01j', step })),
+    );
   });
 
   it('sends a grid once, also where a first try was refused', async () => {
