@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from backend.jobs.maps import MapOrder
+from backend.jobs.map_order import MapOrder
 from backend.jobs.states import Kind
 from simclr.config import EmbedConfig, PretrainConfig, transfer_config
 from simclr.datasets.store import Dataset, open_dataset

@@ -25,8 +25,8 @@ from typing import NoReturn
 
 from simclr.events import ShouldStop
 from worker.attempt import Say, attempt
-from worker.dry_run import try_out
 from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready, Trial
+from worker.trial import try_out
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 NICENESS = 10  # the API answers first when both want the same core

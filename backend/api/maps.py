@@ -19,10 +19,9 @@ from backend.catalogue.models import DatasetRow, EncoderRow, MapRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError, not_found
 from backend.jobs import store
+from backend.jobs.map_order import MOST_ENCODERS, MapOrder
 from backend.jobs.maps import (
     MAPS,
-    MOST_ENCODERS,
-    MapOrder,
     bank_key,
     content_of,
     enter_map,

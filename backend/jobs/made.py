@@ -12,7 +12,8 @@ from backend.catalogue import queries
 from backend.catalogue.engine import now
 from backend.catalogue.ids import new_id
 from backend.catalogue.models import BankRow, DatasetRow, EncoderRow, JobRow, ResultRow
-from backend.jobs.maps import MapOrder, content_of_job, enter_map
+from backend.jobs.map_order import MapOrder
+from backend.jobs.maps import content_of_job, enter_map
 from backend.jobs.outcomes import Artefact
 from simclr.results import EmbedResult, ImportResult, JobResult, MapResult, PretrainResult, TransferResult
 

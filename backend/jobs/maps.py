@@ -1,36 +1,24 @@
-"""Maps as jobs: what is asked for, what names it, and the banks that it is made of."""
+"""Maps as jobs: what names one, and the banks that it is made of."""
 
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue import queries
 from backend.catalogue.engine import now
 from backend.catalogue.models import DatasetRow, EncoderRow, JobRow, MapRow
+from backend.jobs.map_order import MapOrder
 from backend.jobs.states import State
 from simclr.map_config import MapConfig
 from simclr.results import MapResult
 
 MAPS = "maps"
-MOST_ENCODERS = 64
 # What plays no part in a PCA.
 OF_UMAP = ("neighbours", "min_dist", "epochs", "pull", "seed")
-
-
-class MapOrder(MapConfig):
-    """A map as its job's config has it: of the embeddings of these encoders, in this order."""
-
-    encoder_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_ENCODERS)]
-
-    @property
-    def choices(self) -> MapConfig:
-        """Those of the map alone."""
-        return MapConfig.model_validate(self.model_dump(exclude={"encoder_ids"}))
 
 
 def content_of(encoders: Sequence[EncoderRow], dataset: DatasetRow, config: MapConfig) -> str:
