@@ -174,7 +174,8 @@ def _of_checkpoint(body: CheckpointIn, lab: Lab) -> tuple[EncoderRow, bool]:
         if job.kind != Kind.PRETRAIN:
             raise ApiError(422, "no_pretraining", f"{job.name} is no pretraining: only those leave encoders.", "job_id")
         kept = {row.step: row for row in queries.checkpoints(session, job.id)}
-        saved = {row.step: row.id for row in queries.encoders_on_the_way(session, job.id) if row.run_id == job.id}
+        states = queries.encoders_on_the_way(session, job.id)
+        saved = {row.step: row.id for row in states if row.run_id == job.id and row.step is not None}
         if body.step not in kept and body.step not in saved:
             steps = ", ".join(map(str, sorted({*kept, *saved}))) or "none"
             raise ApiError(
