@@ -28,6 +28,7 @@ PREDICTIONS = "predictions.npz"
 LAST_GOOD = "last_good.safetensors"
 SAVED_EPOCH, SAVED_EPOCHS = "epoch-{epoch:06d}.safetensors", "epoch-*.safetensors"
 CHECKPOINT, CHECKPOINTS = "checkpoint-{step:09d}.pt", "checkpoint-*.pt"
+MAP_STATE, MAP_STATES = "map-{step:09d}.npz", "map-*.npz"
 # What a number may depend on beside config, data and seed.
 LIBRARIES = ("simclr-lab", "torch", "torchvision", "pytorch-lightning", "numpy")
 
@@ -152,6 +153,14 @@ class Run:
         """All states of the training that are kept, the earliest first."""
         return sorted(self.path.glob(CHECKPOINTS))
 
+    def map_state(self, step: int) -> Path:
+        """Where the state of maps that are being made is written after ``step`` steps; see ``simclr.maps.kept``."""
+        return self.path / MAP_STATE.format(step=step)
+
+    def map_states(self) -> list[Path]:
+        """All such states that are kept, the earliest first."""
+        return sorted(self.path.glob(MAP_STATES))
+
     def saved_epoch(self, epoch: int) -> Path:
         """Where the encoder of a pretraining after ``epoch`` passes over the images is written."""
         return self.path / SAVED_EPOCH.format(epoch=epoch)
@@ -179,10 +188,10 @@ class Run:
     def finish(self, result: BaseModel) -> None:
         """Record the result, then the manifest with the hash of every file and the versions that made them.
 
-        Checkpoints and single epochs are left out: what was made does not need them, and they may be deleted.
+        Checkpoints, states of maps and single epochs are left out: what was made does not need them, and they may be deleted.
         """
         write_json(self.path / RESULT, result)
-        left_out = {self.path / MANIFEST, *self.checkpoints(), *self.saved_epochs()}
+        left_out = {self.path / MANIFEST, *self.checkpoints(), *self.map_states(), *self.saved_epochs()}
         files = sorted(
             p for p in self.path.iterdir() if p.is_file() and p not in left_out and not p.name.startswith(".")
         )

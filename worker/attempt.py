@@ -60,7 +60,10 @@ def perform(order: Order, emit: Emit, should_stop: ShouldStop) -> JobResult:
         from simclr.maps.make import make_maps
 
         choices = MapOrder.model_validate(order.config).choices
-        return make_maps(choices, order.banks, Run(order.run), emit, should_stop)
+        return make_maps(
+            choices, order.banks, Run(order.run), emit, should_stop,
+            resume=order.resume, keep_every_s=order.checkpoint_epoch_s,
+        )  # fmt: skip
     # The runner has loaded these before; naming them here keeps its first lines, and tests of them, free of torch.
     from simclr.embed import embed
     from simclr.feature_cache import FeatureCache

@@ -141,9 +141,8 @@ def pause_job(job_id: RowId, lab: LabDep) -> JobOut:
     with lab.catalogue.reading() as session:
         job = job_row(session, job_id)
         if not Kind(job.kind).can_pause:
-            what = "an import" if job.kind == Kind.IMPORT else "a map"
-            message = f"{job.name} is {what}, which cannot be paused, as it would start over: let it run, or cancel it."
-            raise ApiError(409, "not_possible_now", message)
+            why = "is an import, which cannot be paused, as it would start over: let it run, or cancel it."
+            raise ApiError(409, "not_possible_now", f"{job.name} {why}")
     return _ask(lab, job_id, store.request_pause, "cannot be paused")
 
 

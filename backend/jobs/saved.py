@@ -132,12 +132,16 @@ def forget(session: Session, saved: Saved) -> None:
 
 
 def keep_last(session: Session, job: JobRow) -> None:
-    """Of a job that succeeded the last state is of use, for more epochs, and the best by k-NN, as an encoder to compare."""
-    _forget_all_but(session, checkpoints(session, job.id), 1)
+    """Of a training that succeeded the last state is of use, for more epochs, and the best by k-NN, as an encoder to compare.
+
+    Of a map none is.
+    """
+    _forget_all_but(session, checkpoints(session, job.id), 0 if job.kind == Kind.MAP else 1)
 
 
 def _forget_all_but(session: Session, rows: Sequence[CheckpointRow], newest: int) -> None:
-    best = max(rows, key=lambda row: -1.0 if row.knn_accuracy is None else row.knn_accuracy, default=None)
+    looked_at = [row for row in rows if row.knn_accuracy is not None]
+    best = max(looked_at, key=lambda row: row.knn_accuracy or 0.0, default=None)
     for row in rows[newest:]:
         if row is not best:
             session.delete(row)

@@ -34,8 +34,8 @@ class Kind(StrEnum):
 
     @property
     def can_pause(self) -> bool:
-        """An import or a map would have to start over, and what was sent for an import would have to be kept."""
-        return self not in (Kind.IMPORT, Kind.MAP)
+        """An import would have to start over, and what was sent for it would have to be kept."""
+        return self is not Kind.IMPORT
 
 
 class Lane(StrEnum):

@@ -5,6 +5,7 @@ Source: McInnes, Healy & Melville 2018, arXiv:1802.03426, sec. 3.2 and algorithm
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,31 +49,57 @@ class Pull:
     strength: float
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A layout between two epochs, of which all that comes is a function.
+
+    Attributes:
+        epoch: So many are done.
+        places: float32, shape (2, N).
+        turns: How near every edge that acts is to its next turn, float64, shape (E,), in [0, 1).
+        random: What the generator's ``bit_generator.state`` is.
+    """
+
+    epoch: int
+    places: Places
+    turns: NDArray[np.float64]
+    random: dict[str, Any]
+
+
 def lay_out(
     graph: sparse.csr_array,
-    start: NDArray[np.float32],
+    start: NDArray[np.float32] | Moment,
     curve: Curve,
     epochs: int,
     seed: int,
-    on_epoch: Callable[[int], None] = lambda _: None,
+    on_epoch: Callable[[Moment], None] = lambda _: None,
     pull: Pull | None = None,
 ) -> NDArray[np.float32]:
-    """Move points from ``start``, float32 of shape (N, 2), until near ones in ``graph`` are near; same seed, same map.
+    """Move points until near ones in ``graph`` are near; same seed, same map.
 
     An edge of membership w acts in w · epochs epochs, evenly spread from a phase of its own; each time its end is attracted and
     pushed from ``NEGATIVES`` random points. Every edge stands in the graph both ways, so the pull on the far end is here the
     doubled pull on the near one: a point's forces are a sum over its own row, added in one order.
 
     Args:
-        on_epoch: Told before every epoch how many are done, and after the last; may raise to stop.
+        start: Where points begin, float32 of shape (N, 2); or a moment of the same layout, from which it goes on to the same map.
+        on_epoch: Told the moment before every epoch and after the last, whose arrays change with the next; may raise to stop.
 
     Departs from the source: edges act on the positions of a block's beginning, not one after another.
     """
     random = np.random.default_rng(seed)
     edges = _Edges(graph, epochs, random)
-    places = np.ascontiguousarray(start.T)
-    for epoch in range(epochs):
-        on_epoch(epoch)
+    if isinstance(start, Moment):
+        first_epoch, places, edges.turns = start.epoch, start.places.copy(), start.turns.copy()
+        random.bit_generator.state = start.random
+    else:
+        first_epoch, places = 0, np.ascontiguousarray(start.T)
+
+    def moment(epoch: int) -> Moment:
+        return Moment(epoch, places, edges.turns, dict(random.bit_generator.state))
+
+    for epoch in range(first_epoch, epochs):
+        on_epoch(moment(epoch))
         rate = 1 - epoch / epochs
         heads, tails = edges.next_due()
         for first in range(0, len(heads), BLOCK):
@@ -80,7 +107,7 @@ def lay_out(
             _move(places, heads[block], tails[block], curve, rate, random)
         if pull is not None:
             places += np.float32(rate * pull.strength) * (pull.places.T - places)
-    on_epoch(epochs)
+    on_epoch(moment(epochs))
     return np.ascontiguousarray(places.T)
 
 
@@ -93,13 +120,13 @@ class _Edges:
         acts = strength * epochs >= 1  # the others would not act once
         self._heads, self._tails = heads[acts], graph.indices[acts].astype(np.int64)
         self._strength = strength[acts]
-        self._turns = random.random(len(self._strength))
+        self.turns = random.random(len(self._strength))
 
     def next_due(self) -> tuple[Indices, Indices]:
         """Heads, ascending, and tails of the edges that act in the next epoch."""
-        self._turns += self._strength
-        acting = np.flatnonzero(self._turns >= 1)
-        self._turns[acting] -= 1
+        self.turns += self._strength
+        acting = np.flatnonzero(self.turns >= 1)
+        self.turns[acting] -= 1
         return self._heads[acting], self._tails[acting]
 
 

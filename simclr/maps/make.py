@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from simclr.events import Emit, Log, ShouldStop, ignore, never
 from simclr.map_config import MapConfig
 from simclr.maps.aligned import turned_onto
+from simclr.maps.kept import Keeper, KeptProgress, MapState, digest_of, read_state
 from simclr.maps.pca import pca_map
 from simclr.maps.progress import MapProgress
 from simclr.maps.quality import judge_map
@@ -28,16 +29,30 @@ def make_maps(
     run: Run,
     emit: Emit = ignore,
     should_stop: ShouldStop = never,
+    *,
+    resume: Path | None = None,
+    keep_every_s: float | None = None,
 ) -> MapResult:
     """Map the banks in their order into ``run.map``, float32 of shape (M, N, 2), and judge each map.
 
+    Args:
+        resume: A state of the same maps, in this or another run's folder, from which they go on to the same places, bit for bit;
+            where it does not fit they begin anew, which is told.
+        keep_every_s: Keep the state of UMAPs between two epochs when so many seconds have passed, and when asked to stop.
+
     Raises:
         ValueError: there is no bank, one is no bank or of other images, or the images are too few; names it.
-        Stopped: ``should_stop`` said so; nothing was written.
+        Stopped: ``should_stop`` said so; no map was written.
+        DiskFull: maps or their state do not fit.
     """
     began = time.monotonic()
     run.begin(config, kind="map")
-    places, figures = maps_of(config, [opener(path) for path in banks], emit, should_stop)
+    opened = [opener(path) for path in banks]
+    state = _begun(config, opened, resume, emit) if resume is not None else MapState()
+    keeper = None
+    if keep_every_s is not None and config.method == "umap":
+        keeper = Keeper(run, config, keep_every_s, emit)
+    places, figures = maps_of(config, opened, emit, should_stop, state, keeper)
     with writing(run.map, places.nbytes) as temporary:
         np.save(temporary, places, allow_pickle=False)
     result = MapResult(method=config.method, n=places.shape[1], maps=figures, seconds=time.monotonic() - began)
@@ -46,9 +61,16 @@ def make_maps(
 
 
 def maps_of(
-    config: MapConfig, banks: Sequence[Open], emit: Emit = ignore, should_stop: ShouldStop = never
+    config: MapConfig,
+    banks: Sequence[Open],
+    emit: Emit = ignore,
+    should_stop: ShouldStop = never,
+    state: MapState | None = None,
+    keeper: Keeper | None = None,
 ) -> tuple[NDArray[np.float32], list[MapFigures]]:
     """The maps, float32 of shape (M, N, 2), and what they are worth; of many banks only one is in memory at a time.
+
+    They go on from ``state``, which is kept by ``keeper``.
 
     Raises:
         ValueError: as ``make_maps``.
@@ -56,26 +78,50 @@ def maps_of(
     """
     if not banks:
         raise ValueError("there are no embeddings to map: embed the set first")
-    made: list[NDArray[np.float32]] = []
-    figures: list[MapFigures] = []
+    state = state or MapState()
     progress: MapProgress | None = None
-    for number, opened in enumerate(banks):
-        points = opened()
-        _check(points, len(made[0]) if made else None)
-        progress = progress or MapProgress(len(banks), epochs_for(len(points), config), emit, should_stop)
+    for number in range(len(state.made), len(banks)):
+        points = banks[number]()
+        before = state.made[-1] if state.made else None
+        _check(points, len(before) if before is not None else None)
+        if progress is None:
+            epochs = epochs_for(len(points), config)
+            if keeper is not None:
+                progress = KeptProgress(keeper, state, len(banks), epochs, emit, should_stop)
+            else:
+                progress = MapProgress(len(banks), epochs, emit, should_stop)
+        if keeper is not None:
+            state.banks[number:] = [digest_of(points)]
         if len(banks) > 1:
             emit(Log(message=f"Map {number + 1} of {len(banks)}."))
-        before = made[-1] if made else None
         explained: tuple[float, float] | None = None
         if config.method == "umap":
-            made.append(umap(points, config, progress, before))
+            places = umap(points, config, progress, before, state.begun)
         else:
             found = pca_map(points)
             explained = found.explained
-            made.append(turned_onto(found.places, before) if before is not None else found.places)
-        figures.append(_judged(points, made[-1], explained))
+            places = turned_onto(found.places, before) if before is not None else found.places
+        state.figures.append(_judged(points, places, explained))
+        state.made.append(places)
+        state.begun = None
         progress.finished()
-    return np.stack(made), figures
+    return np.stack(state.made), state.figures
+
+
+def _begun(config: MapConfig, banks: Sequence[Open], path: Path, emit: Emit) -> MapState:
+    """The state at ``path``, where it is of these banks and this config; else that of maps that have not begun."""
+    try:
+        state = read_state(path, config)
+        if state.banks != [digest_of(opened()) for opened in banks[: len(state.banks)]]:
+            raise ValueError(f"{path} belongs to other embeddings")
+    except ValueError as error:
+        emit(Log(level="warning", message=f"The map begins anew: {error}."))
+        return MapState()
+    begun_at = (
+        f"map {len(state.made) + 1}, epoch {state.begun[1].epoch}" if state.begun else f"map {len(state.made) + 1}"
+    )
+    emit(Log(message=f"It goes on from {begun_at}."))
+    return state
 
 
 def _judged(points: Bank, places: NDArray[np.float32], explained: tuple[float, float] | None) -> MapFigures:

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from simclr.map_config import MapConfig
 from simclr.maps.fuzzy import fuzzy_graph
-from simclr.maps.layout import Pull, fit_curve, lay_out
-from simclr.maps.neighbours import nearest_others
+from simclr.maps.layout import Moment, Pull, fit_curve, lay_out
+from simclr.maps.neighbours import Neighbours, nearest_others
 from simclr.maps.pca import pca_map, scaled
 from simclr.maps.progress import MapProgress
 
@@ -20,6 +20,7 @@ def umap(
     config: MapConfig,
     progress: MapProgress | None = None,
     start: NDArray[np.float32] | None = None,
+    begun: tuple[Neighbours, Moment] | None = None,
 ) -> NDArray[np.float32]:
     """Map points so that near ones stay near: float32, shape (N, 2).
 
@@ -29,6 +30,7 @@ def umap(
         progress: Told before every epoch, and between blocks of neighbours; may stop it.
         start: The map of the same points before this one, from which it begins and to which it is held with
             ``config.pull``; without it the two principal components.
+        begun: What ``progress`` was told of this very map before; it goes on from there to the same map.
 
     Raises:
         ValueError: there are not more points than neighbours.
@@ -39,11 +41,21 @@ def umap(
     check_enough(len(points), config.neighbours)
     epochs = epochs_for(len(points), config)
     progress = progress or MapProgress(1, epochs)
-    graph = fuzzy_graph(nearest_others(points, config.neighbours, progress.looked))
-    jitter = np.random.default_rng(config.seed).normal(scale=JITTER, size=(len(points), 2)).astype(np.float32)
-    begin = start if start is not None else scaled(pca_map(points).places) + jitter
+    neighbours = begun[0] if begun else nearest_others(points, config.neighbours, progress.looked)
+    first: NDArray[np.float32] | Moment
+    if begun:
+        first = begun[1]
+    elif start is not None:
+        first = start
+    else:
+        jitter = np.random.default_rng(config.seed).normal(scale=JITTER, size=(len(points), 2)).astype(np.float32)
+        first = scaled(pca_map(points).places) + jitter
     pull = Pull(start, config.pull) if start is not None else None
-    return lay_out(graph, begin, fit_curve(config.min_dist), epochs, config.seed, progress.moved, pull)
+
+    def moved(moment: Moment) -> None:
+        progress.moved(neighbours, moment)
+
+    return lay_out(fuzzy_graph(neighbours), first, fit_curve(config.min_dist), epochs, config.seed, moved, pull)
 
 
 def epochs_for(n: int, config: MapConfig) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.jobs.states import Kind
-from simclr.events import OutOfMemory, Stopped, never
+from simclr.events import Checkpoint, Log, OutOfMemory, Stopped, never
 from simclr.results import MapResult
 from simclr.runs import MIB, DiskFull
 from worker import attempt as module
@@ -53,6 +53,15 @@ def test_a_map_is_made_of_the_banks_that_the_order_names(tmp_path: Path) -> None
     assert isinstance(said[-1], Finished)
     assert isinstance(said[-1].result, MapResult)
     assert np.load(tmp_path / "run/map.npy").shape == (1, 40, 2)
+    # Its state is kept as often as the order says, and another attempt goes on from there.
+    kept = order.model_copy(update={"run": tmp_path / "kept", "checkpoint_epoch_s": 0.0})
+    assert attempt(kept, said.append, never) == Exit.DONE
+    states = [message.name for message in said if isinstance(message, Checkpoint)]
+    assert len(states) == 11
+    again = order.model_copy(update={"run": tmp_path / "again", "resume": tmp_path / "kept" / states[5]})
+    assert attempt(again, said.append, never) == Exit.DONE
+    assert "It goes on from map 1, epoch 5." in [message.message for message in said if isinstance(message, Log)]
+    assert (tmp_path / "again/map.npy").read_bytes() == (tmp_path / "run/map.npy").read_bytes()
     few = order.model_copy(update={"config": {**config, "neighbours": 60}})
     assert attempt(few, said.append, never) == Exit.BAD_INPUT
     assert isinstance(said[-1], Refused)

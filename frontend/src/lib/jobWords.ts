@@ -81,7 +81,7 @@ export function allowed(job: JobOut, state: JobState | null = job.state): Allowe
   // What was sent for an import is gone with its end.
   const wasSent = job.config['origin'] === 'upload';
   return {
-    pause: open && job.desired === 'run' && job.kind !== 'import' && job.kind !== 'map',
+    pause: open && job.desired === 'run' && job.kind !== 'import',
     resume: open && job.desired === 'pause',
     cancel: open,
     again: inVain && !wasSent,

@@ -6,15 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import delete
 from starlette.testclient import TestClient
 
 from backend.catalogue.models import MapRow
 from backend.jobs import store
 from backend.jobs.invariants import violations
 from backend.jobs.maps import MapOrder
-from backend.jobs.outcomes import Artefact, Succeeded
+from backend.jobs.outcomes import Artefact, Paused, Succeeded
 from backend.jobs.states import Kind
 from simclr.datasets import Dataset
+from simclr.events import Checkpoint
 from simclr.maps.make import make_maps
 from simclr.predictions import Predictions, write_predictions
 from simclr.results import MapResult, TransferResult
@@ -204,11 +206,34 @@ def test_a_map_whose_encoder_is_deleted_while_it_is_made_is_not_kept(app: FastAP
     assert told["state"] == "succeeded"
 
 
-def test_a_map_cannot_be_paused_and_can_be_cancelled(client: TestClient, shown: Shown) -> None:
+def test_a_map_is_paused_goes_on_from_its_state_and_needs_it_no_more_when_done(
+    client: TestClient, app: FastAPI, shown: Shown
+) -> None:
     job = client.post("/api/maps", json=asked(shown, seed=99)).json()["job"]
-    refused = client.post(f"/api/jobs/{job['id']}/pause")
-    assert refused.status_code == 409
-    assert "is a map, which cannot be paused" in refused.json()["error"]["message"]
+    catalogue = lab.lab(app).catalogue
+    with catalogue.writing() as session:
+        claim = store.claim(session, "worker")
+        assert claim is not None
+        state = Checkpoint(step=110, epoch=10, name="map-000000110.npz", sha256="0" * 64)
+        assert store.progress(session, claim.job_id, claim.epoch, [state])
+    assert client.post(f"/api/jobs/{job['id']}/pause").status_code == 200
+    lab.settle_claimed(app, claim, Paused())
+    paused = client.get(f"/api/jobs/{job['id']}").json()
+    assert (paused["state"], paused["saved_step"]) == ("paused", 110)
+    assert client.post(f"/api/jobs/{job['id']}/resume").json()["state"] == "queued"
+    with catalogue.writing() as session:
+        claim = store.claim(session, "worker")
+        assert claim is not None
+        assert [saved.key for saved in claim.saved] == [f"jobs/{job['id']}/1/map-000000110.npz"]
+    result = MapResult(method="umap", n=lab.N, maps=[], seconds=1.0)
+    lab.settle_claimed(app, claim, Succeeded(result, Artefact("jobs/j/2/map.npy", "0" * 64)))
+    assert client.get(f"/api/jobs/{job['id']}").json()["saved_step"] is None
+    with catalogue.writing() as session:
+        session.execute(delete(MapRow).where(MapRow.job_id == job["id"]))  # whose file was never there
+
+
+def test_a_map_that_waits_can_be_cancelled(client: TestClient, shown: Shown) -> None:
+    job = client.post("/api/maps", json=asked(shown, seed=98)).json()["job"]
     assert client.post(f"/api/jobs/{job['id']}/cancel").json()["state"] == "cancelled"
 
 
