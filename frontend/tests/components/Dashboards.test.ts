@@ -7,6 +7,7 @@ import { metricNamed } from '../../src/lib/metrics';
 import { location } from '../../src/state/location.svelte';
 import { result } from '../fixtures/result';
 import { scoreOf } from '../fixtures/score';
+import { chartsAreWide } from '../fixtures/width';
 
 function tuned(
   id: string,
@@ -33,16 +34,7 @@ const ROWS = [
 ].map(rowOf);
 
 beforeEach(() => {
-  vi.stubGlobal(
-    'ResizeObserver',
-    class {
-      constructor(private readonly tell: (entries: { contentRect: { width: number } }[]) => void) {}
-      observe(): void {
-        this.tell([{ contentRect: { width: 800 } }]);
-      }
-      disconnect(): void {}
-    },
-  );
+  chartsAreWide();
   location.go('/results');
   render(Dashboards, { rows: ROWS, yardstick: { metric: metricNamed('accuracy'), split: 'test' } });
 });
