@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, Table, delete, insert, select
 
 from backend.catalogue.engine import Catalogue, open_url
 from backend.catalogue.models import Base
@@ -81,28 +81,58 @@ ENCODERS = "SELECT job_id FROM encoder"
 REACHES = (Reach(device="cuda:0"), Reach(device="cpu"))
 
 
+BEGAN_AT = 1000.0
+
+
+class Opening(NamedTuple):
+    """What every story of a run begins with: two doors to one database, and in it a job that was claimed just now."""
+
+    engines: tuple[Engine, Engine]  # kept, as compiling their statements takes the longest
+    dataset_id: str
+    claim: Claim
+    rows: dict[Table, list[dict[str, Any]]]
+
+    @classmethod
+    def make(cls, engines: tuple[Engine, Engine]) -> "Opening":
+        door = Catalogue(engines[0], clock=lambda _session: BEGAN_AT)
+        dataset_id = add_dataset(door)
+        submit(door, dataset_id)
+        with door.writing() as session:
+            claim = store.claim(session, "worker 0", TIMING, REACHES[0])
+            tables = Base.metadata.sorted_tables
+            rows = {table: [dict(row) for row in session.execute(select(table)).mappings()] for table in tables}
+        assert claim is not None
+        return cls(engines, dataset_id, claim, rows)
+
+    def restore(self) -> None:
+        with self.engines[0].begin() as connection:
+            for table in reversed(self.rows):
+                connection.execute(delete(table))
+            for table, rows in self.rows.items():
+                if rows:
+                    connection.execute(insert(table), rows)
+
+
 class Lifecycle(RuleBasedStateMachine):
     jobs: Bundle[str] = Bundle("jobs")
     claims: Bundle[Claim] = Bundle("claims")
 
-    engines: tuple[Engine, Engine]  # for all stories of a run, as compiling their statements takes the longest
+    opening: Opening
 
     def __init__(self) -> None:
         super().__init__()
-        self.moment = 1000.0
+        self.moment = BEGAN_AT
         # Two workers are two engines: they share nothing but the file.
-        self.doors = [Catalogue(engine, clock=lambda _session: self.moment) for engine in self.engines]
-        with self.doors[0].writing() as session:
-            for table in reversed(Base.metadata.sorted_tables):
-                session.execute(delete(table))
-        self.dataset_id = add_dataset(self.doors[0])
-        self.holder: dict[str, int] = {}  # job id → the only epoch that may write
+        self.doors = [Catalogue(engine, clock=lambda _session: self.moment) for engine in self.opening.engines]
+        self.opening.restore()
+        self.dataset_id = self.opening.dataset_id
+        first = self.opening.claim
+        self.holder = {first.job_id: first.epoch}  # job id → the only epoch that may write
         self.seen: dict[str, State] = {}
 
     @initialize(target=claims)
     def a_first_claim(self) -> Claim:
-        submit(self.doors[0], self.dataset_id)
-        return self.claim(0)
+        return self.opening.claim
 
     @rule(target=jobs, key=st.sampled_from([None, "a", "b"]), device=st.sampled_from([None, None, "cpu", "cuda:1"]))
     def submit(self, key: str | None, device: str | None) -> str:
@@ -244,20 +274,24 @@ class Lifecycle(RuleBasedStateMachine):
         return self.holder.get(claim.job_id) == claim.epoch
 
     def rows(self) -> list[Job]:
-        return [Job(*row) for row in self.read(JOBS)]
+        [jobs] = self.read(JOBS)
+        return [Job(*row) for row in jobs]
 
     def all_rows(self) -> tuple[list[Job], list[Saved], list[Told], list[str]]:
         """All jobs, checkpoints, events in their order, and the jobs of all encoders."""
-        saved, told = self.read(CHECKPOINTS), self.read(EVENTS)
-        encoders = [job_id for (job_id,) in self.read(ENCODERS)]
-        return self.rows(), [Saved(*row) for row in saved], [Told(*row) for row in told], encoders
+        jobs, saved, told, encoders = self.read(JOBS, CHECKPOINTS, EVENTS, ENCODERS)
+        return (
+            [Job(*row) for row in jobs],
+            [Saved(*row) for row in saved],
+            [Told(*row) for row in told],
+            [job_id for (job_id,) in encoders],
+        )
 
-    def read(self, statement: str) -> Sequence[Any]:
+    def read(self, *statements: str) -> Sequence[Sequence[Any]]:
         """As the driver alone gives it; through SQLAlchemy all that is looked at would take a third of a story."""
-        with contextlib.closing(self.engines[1].raw_connection()) as connection:
+        with contextlib.closing(self.opening.engines[1].raw_connection()) as connection:
             cursor = connection.cursor()
-            cursor.execute(statement)
-            return cursor.fetchall()
+            return [cursor.execute(statement).fetchall() for statement in statements]
 
 
 def state_told(event: Told) -> State:
@@ -275,7 +309,7 @@ def run(examples: int, steps: int, url: str) -> None:
     first, second = open_url(url), open_url(url)
 
     class Story(Lifecycle):
-        engines = (first.engine, second.engine)
+        opening = Opening.make((first.engine, second.engine))
 
     try:
         run_state_machine_as_test(
