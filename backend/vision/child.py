@@ -5,6 +5,7 @@ itself what it will not need: memory, files, core dumps.
 """
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -25,10 +26,14 @@ def main() -> None:
     parent, end = int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
     _die_with(parent)
     os.nice(NICER)
+    # Of what is loaded for good nothing is garbage: looking for it would take a tenth of the start, and hold up answers.
+    gc.disable()
     # Only now: importing torch takes seconds, in which the parent may be gone.
     from backend.vision import operations
 
     operations.warm_up()
+    gc.freeze()
+    gc.enable()
     _limit()
     channel = Channel(end)
     try:
