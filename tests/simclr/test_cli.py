@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from simclr.options import choices_of
 from simclr.pretrain import pretrain
 from simclr.runs import Run, sha256_of
 from tests.simclr.conftest import stop_after, striped
+from tests.worker.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -271,18 +272,16 @@ def test_help_comes_without_loading_torch() -> None:
 
 
 def test_ctrl_c_ends_a_pretraining_with_130_and_says_how_to_go_on(simclr, stored: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    command = [sys.executable, "-m", "simclr.cli", "pretrain", str(stored), "--out", str(tmp_path / "run")]
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [*command, "--epochs", "1000", *FAST[2:]], stderr=file, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
-        deadline = time.monotonic() + 120
-        while b"Epoch 0" not in log.read_bytes() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
-    said = log.read_text().strip().splitlines()[-1]
+    def interrupt() -> None:
+        until(Run(tmp_path / "run").saved_epoch(0).exists, "a training at work", within_s=120)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    somebody = threading.Thread(target=interrupt)
+    somebody.start()
+    ended = simclr("pretrain", stored, "--out", tmp_path / "run", "--epochs", "1000", *FAST[2:])
+    somebody.join()
+    assert ended.code == 130
+    said = ended.err.strip().splitlines()[-1]
     found = re.fullmatch(r"stopped on request at step (\d+) of 3000; to go on: simclr (.*)", said)
     assert found is not None
     assert found[2] == f"pretrain {stored} --resume {tmp_path / 'run'} --out {tmp_path / 'run'}"

@@ -25,6 +25,7 @@ from simclr.results import PretrainResult
 from simclr.runs import Run, sha256_of
 from simclr.training import Diverged
 from tests.simclr.conftest import Heard, stop_after, striped
+from tests.simclr.interruptions import SILENT
 
 pytestmark = pytest.mark.slow
 
@@ -204,10 +205,7 @@ def test_each_measure_can_be_had_alone(tmp_path: Path, stripes: Dataset, heard: 
 
 def test_nothing_that_is_followed_touches_the_encoder(tmp_path: Path, stripes: Dataset) -> None:
     digests = []
-    for name, follow in (
-        ("none", FollowConfig(knn=False, probe=False, contrast=False, geometry=False)),
-        ("all", FOLLOWING),
-    ):
+    for name, follow in (("none", SILENT), ("all", FOLLOWING)):
         config = TINY.model_copy(update={"follow": follow})
         heard = Heard()
         pretrain(config, stripes, Run(tmp_path / name), heard, never)
@@ -218,7 +216,7 @@ def test_nothing_that_is_followed_touches_the_encoder(tmp_path: Path, stripes: D
 
 @pytest.mark.parametrize("loss", ["nt_xent", "dcl", "supcon"])
 def test_every_loss_falls_below_chance(tmp_path: Path, stripes: Dataset, heard: Heard, loss: Literal["dcl"]) -> None:
-    config = TINY.model_copy(update={"epochs": 15, "loss": loss})
+    config = TINY.model_copy(update={"epochs": 15, "loss": loss, "follow": SILENT})
     result = pretrain(config, stripes, Run(tmp_path), heard, never)
     assert result.loss < result.chance - 0.2
     assert result.chance == chance_level(16, loss)
@@ -241,7 +239,7 @@ def test_supcon_without_labels_is_refused(tmp_path: Path, heard: Heard) -> None:
 def test_every_recipe_of_optimisation_learns(
     tmp_path: Path, stripes: Dataset, heard: Heard, optim: OptimConfig, learning_rate: float
 ) -> None:
-    config = TINY.model_copy(update={"epochs": 12, "optim": optim, "learning_rate": learning_rate})
+    config = TINY.model_copy(update={"epochs": 7, "optim": optim, "learning_rate": learning_rate, "follow": SILENT})
     result = pretrain(config, stripes, Run(tmp_path), heard, never)
     assert result.loss < result.chance - 0.1
 
@@ -267,7 +265,7 @@ DIVERGING = TINY.model_copy(
         "learning_rate": 10.0,
         "weight_decay": 1.0,
         "optim": OptimConfig(optimizer="sgd", decay_all=True, schedule="constant", momentum=0.0),
-        "follow": FollowConfig(knn=False, probe=False, contrast=False, geometry=False),
+        "follow": SILENT,
     }
 )
 
@@ -313,7 +311,7 @@ def test_the_loss_curve_is_the_same_bit_for_bit(tmp_path: Path, stripes: Dataset
 
 
 def test_a_compiled_network_learns_the_same(tmp_path: Path, stripes: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = choose_device()
+    chosen, once = choose_device(), TINY.model_copy(update={"epochs": 1})
     monkeypatch.setattr("simclr.device.COMPILED_FROM_STEPS", 1)
     losses = {}
     # As it is compiled for a GPU, up to the code generator, which needs one.
@@ -321,7 +319,7 @@ def test_a_compiled_network_learns_the_same(tmp_path: Path, stripes: Dataset, mo
         device = replace(chosen, compiler=compiler)
         monkeypatch.setattr("simclr.pretrain.choose_device", lambda device=device: device)
         run = Run(tmp_path / str(compiler))
-        losses[compiler] = pretrain(TINY, stripes, run, lambda _event: None, never).loss
+        losses[compiler] = pretrain(once, stripes, run, lambda _event: None, never).loss
         assert load_encoder(run.encoder)[1].origin == "pretrained"
     # The same operations, but their gradients may be added up in another order.
     assert losses["aot_eager"] == pytest.approx(losses[None], rel=1e-3)
