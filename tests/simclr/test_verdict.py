@@ -58,8 +58,13 @@ def trained(config: PretrainConfig, dataset: Dataset, folder: Path, **given: Any
             "collapsed_total",
             "Leave biases and norms out of the weight decay",
         ),
+        (
+            changed(learning_rate=0.5, projection_width=64, projection_dim=128, epochs=1, knn_every=1),
+            "collapsed_dimensional",
+            "Lower learning_rate from 0.5 to 0.002",
+        ),
     ],
-    ids=["as it should be", "far too warm", "pulled to nothing"],
+    ids=["as it should be", "far too warm", "pulled to nothing", "far too fast"],
 )  # fmt: skip
 def test_digits_that_are_trained_well_and_badly(
     config: PretrainConfig, state: str, advice: str, tmp_path: Path
