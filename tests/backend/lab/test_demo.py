@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from backend.lab.demo import Course, as_percent, as_table
-from tests.backend.lab.conftest import Started
+from tests.backend.lab.conftest import WITHOUT_TORCH, Started
 
 
 def printed(show: Callable[[Console], None]) -> str:
@@ -65,12 +65,12 @@ def test_every_look_at_the_features_is_a_line_with_the_loss_against_chance() -> 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_demonstration_runs_to_its_table_and_a_second_one_finds_its_jobs(start: Callable[..., Started]) -> None:
-    first = start("demo", "--exit", "--set", "digits", "--epochs", "2", COLUMNS="120")
+    first = start("demo", "--exit", "--set", "digits", "--epochs", "1", COLUMNS="120")
     assert first.ended(within_s=900) == 0, first.printed
     table = [line for line in first.printed.splitlines() if line.startswith("│")]
     assert len(table) == 4, first.printed
     assert "/results#token=" in first.printed
-    second = start("demo", "--exit", "--set", "digits", "--epochs", "2", COLUMNS="120")
+    second = start("demo", "--exit", "--set", "digits", "--epochs", "1", COLUMNS="120", **WITHOUT_TORCH)
     assert second.ended(within_s=200) == 0, second.printed
     assert "An earlier demonstration trained this encoder" in second.printed
     assert [line for line in second.printed.splitlines() if line.startswith("│")] == table

@@ -12,13 +12,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from backend.catalogue.engine import open_catalogue
-from backend.catalogue.upgrade import upgrade
 from backend.lab.client import Client, Job
 from backend.lab.demo import finished
-from backend.settings import Settings
 from simclr.config import EncoderConfig, PretrainConfig
-from tests.backend.lab.conftest import READY, Started, process_of, processes_of
+from tests.backend.lab.conftest import READY, WITHOUT_TORCH, Started, process_of, processes_of
 from tests.backend.lab.deadline import eventually
 
 pytestmark = pytest.mark.slow
@@ -57,10 +54,7 @@ def leaves_nothing_behind(lab: Started, data: Path, number: int) -> None:
 def test_a_running_lab_is_one_is_well_and_survives_the_loss_of_each_part(start: Start, environ: dict[str, str]) -> None:
     """One story, as a lab takes seconds to start."""
     data = Path(environ["SIMCLR_LAB_DATA"])
-    before = start("doctor")
-    assert before.ended() == 0, before.printed
-    assert "not running" in before.printed
-    lab = start("up")
+    lab = start("up", **WITHOUT_TORCH)
     lab.until(READY)
     assert answers(*link(lab))
     note = data / "lab.json"
@@ -123,7 +117,11 @@ def test_a_wrong_setting_is_one_line_without_a_traceback(start: Start, settings:
     assert "Traceback" not in lab.printed
 
 
-def test_a_job_that_runs_while_the_lab_stops_says_so_and_starts_again(start: Start, environ: dict[str, str]) -> None:
+def test_a_job_that_runs_while_the_lab_stops_starts_again_and_nothing_outlives_a_launcher_that_is_killed(
+    start: Start, environ: dict[str, str]
+) -> None:
+    """One story as well."""
+    data = Path(environ["SIMCLR_LAB_DATA"])
     long = PretrainConfig(epochs=1000, batch_size=64, knn_every=1000, encoder=EncoderConfig(width=8))
     first = start("up")
     first.until(READY)
@@ -131,7 +129,7 @@ def test_a_job_that_runs_while_the_lab_stops_says_so_and_starts_again(start: Sta
         dataset = finished(client, Job.of(client.post("/datasets/builtin", {"source": "digits"})))["dataset_id"]
         job = client.post("/jobs", {"kind": "pretrain", "dataset_id": dataset, "config": long.model_dump(mode="json")})
         eventually(lambda: (client.get(f"/jobs/{job['id']}")["progress"] or {}).get("step", 0) > 0, within_s=60)
-    leaves_nothing_behind(first, Path(environ["SIMCLR_LAB_DATA"]), signal.SIGINT)
+    leaves_nothing_behind(first, data, signal.SIGINT)
 
     again = start("up")
     again.until(READY)
@@ -143,37 +141,16 @@ def test_a_job_that_runs_while_the_lab_stops_says_so_and_starts_again(start: Sta
     states = [event["state"] for event in told]
     assert (states[:4], states[-1]) == (["queued", "running", "queued", "running"], "cancelled")
     assert "lab was stopped" in told[2]["message"]
-
-
-def test_nothing_outlives_a_launcher_that_is_killed_and_a_broken_file_of_redis_is_no_matter(
-    start: Start, environ: dict[str, str]
-) -> None:
-    data = Path(environ["SIMCLR_LAB_DATA"])
-    lab = start("up")
-    lab.until(READY)
     left_over = json.loads((data / "lab.json").read_text())
-    lab.stop(signal.SIGKILL)
+    again.stop(signal.SIGKILL)
     eventually(lambda: not processes_of(str(data)), within_s=60)
+    a_broken_file_of_redis_is_no_matter(start, data)
+    assert not Path(left_over["redis_url"].removeprefix("redis+socket://")).parent.exists()
+
+
+def a_broken_file_of_redis_is_no_matter(start: Start, data: Path) -> None:
     (written,) = (path for path in (data / "redis").rglob("*.aof") if path.is_file())
     written.write_bytes(b"\x00not what Redis wrote\r\n" * 100)
-    again = start("up")
-    again.until(READY)
-    assert not Path(left_over["redis_url"].removeprefix("redis+socket://")).parent.exists()
-    leaves_nothing_behind(again, data, signal.SIGHUP)
-
-
-def test_the_doctor_names_what_is_wrong_with_jobs_and_says_what_to_do(start: Start, environ: dict[str, str]) -> None:
-    settings = Settings(data=Path(environ["SIMCLR_LAB_DATA"]))
-    catalogue = open_catalogue(settings)
-    upgrade(catalogue.engine)
-    catalogue.close()
-    well = start("doctor")
-    assert well.ended() == 0, well.printed
-    assert "jobs: leases, events, results, checkpoints and files are all as they must be" in well.printed
-    stray = settings.data_folder / "jobs/gone/1/4.pt"
-    stray.parent.mkdir(parents=True)
-    stray.touch()
-    os.utime(stray, (0, 0))
-    ill = start("doctor")
-    assert ill.ended() == 1
-    assert "fix job gone: nothing needs jobs/gone/1/4.pt: delete it" in ill.printed
+    lab = start("up", **WITHOUT_TORCH)
+    lab.until(READY)
+    leaves_nothing_behind(lab, data, signal.SIGHUP)
