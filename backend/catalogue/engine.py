@@ -38,15 +38,18 @@ POSTGRES = {
     "options": f"-c lock_timeout={BUSY_TIMEOUT_MS} -c idle_in_transaction_session_timeout={BUSY_TIMEOUT_MS}",
 }
 
+# unixepoch('subsec') came with SQLite 3.42; Debian 12 ships 3.40.
+SQLITES_NOW = text("SELECT (julianday('now') - 2440587.5) * 86400.0")
+POSTGRES_NOW = select(func.extract("epoch", func.clock_timestamp()).cast(Float))
+
 Clock = Callable[[Session], float]
 
 
 def database_clock(session: Session) -> float:
     """UTC seconds since 1970 as the database sees them, so that all writers share one clock."""
     if session.get_bind().dialect.name == "sqlite":
-        # unixepoch('subsec') came with SQLite 3.42; Debian 12 ships 3.40.
-        return float(session.scalar(text("SELECT (julianday('now') - 2440587.5) * 86400.0")) or 0.0)
-    return float(session.scalar(select(func.extract("epoch", func.clock_timestamp()).cast(Float))) or 0.0)
+        return float(session.scalar(SQLITES_NOW) or 0.0)
+    return float(session.scalar(POSTGRES_NOW) or 0.0)
 
 
 def now(session: Session) -> float:

@@ -105,9 +105,7 @@ def submit(session: Session, submission: Submission) -> JobRow:
     if (key := submission.idempotency_key) and (known := queries.job_with_key(session, key)):
         return known
     lane = lane_of(submission.kind, submission.config)
-    beside = JobRow.lane == Lane.IMPORT if lane is Lane.IMPORT else JobRow.lane != Lane.IMPORT
-    alone = (JobRow.state == State.QUEUED, beside, JobRow.grid_id.is_(None))
-    waiting = session.scalar(select(func.count()).where(*alone)) or 0
+    waiting = session.scalar(_waiting_alone(is_import=lane is Lane.IMPORT)) or 0
     if waiting >= QUEUE_LIMIT:
         raise QueueFull(f"{waiting} jobs are waiting already: wait until some have run, or cancel some")
     job = new_row(session, submission, now(session))
@@ -172,10 +170,10 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
         job = session.scalar(
             _taking(reach),
             {order.MOMENT: moment, "chosen": chosen, "taken_by": owner, "until": moment + timing.lease_s},
-            execution_options={"populate_existing": True},
+            execution_options=AS_RETURNED,
         )
     job.started_at = moment
-    job.device = session.scalar(select(WorkerRow.device).where(WorkerRow.id == owner))
+    job.device = session.scalar(DEVICE, {"owner": owner})
     saved = saved_of(session, job)
     if not saved:
         job.progress = None
@@ -330,7 +328,11 @@ def request_of_many(session: Session, job_ids: Iterable[str], wish: Desired) -> 
 
 
 def _locked(session: Session, job_id: str) -> JobRow | None:
-    return session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
+    return session.scalar(LOCKING, {"job_id": job_id})
+
+
+# The row is what the database returns; otherwise SQLAlchemy would work out beforehand which rows it knows and what they become.
+AS_RETURNED = {"populate_existing": True, "synchronize_session": False}
 
 
 # The statements below are kept, as to compose one takes longer than to execute it.
@@ -345,10 +347,19 @@ def _taking(reach: Reach) -> ReturningUpdate[JobRow]:
 
 
 @cache
+def _waiting_alone(*, is_import: bool) -> Select[int]:
+    """How many jobs wait that no grid submitted: imports, or all others."""
+    beside = JobRow.lane == Lane.IMPORT if is_import else JobRow.lane != Lane.IMPORT
+    return select(func.count()).where(JobRow.state == State.QUEUED, beside, JobRow.grid_id.is_(None))
+
+
+@cache
 def _counting(reach: Reach) -> Select[int]:
     return select(func.count()).where(order.is_claimable(reach))
 
 
+LOCKING = select(JobRow).where(JobRow.id == bindparam("job_id")).with_for_update()
+DEVICE = select(WorkerRow.device).where(WorkerRow.id == bindparam("owner"))
 IS_HELD = and_(
     JobRow.id == bindparam("held_id"), JobRow.epoch == bindparam("held_epoch"), JobRow.state == State.RUNNING
 )
@@ -361,5 +372,5 @@ def _hold(session: Session, job_id: str, epoch: int, timing: Timing) -> JobRow |
     return session.scalar(
         HOLDING,
         {"held_id": job_id, "held_epoch": epoch, "until": now(session) + timing.lease_s},
-        execution_options={"populate_existing": True},
+        execution_options=AS_RETURNED,
     )
