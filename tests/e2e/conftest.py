@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from tests.backend.lab.conftest import READY, Started, processes_of
 from tests.backend.lab.deadline import eventually
 from tests.e2e import chromium
-from tests.e2e.images import write_archive, write_queries
+from tests.e2e.images import write_queries
 
+Keep = Callable[[Page, str], None]
 WIDE = {"width": 1280, "height": 800}
 ARGUMENTS = [
     "--no-sandbox",
@@ -66,9 +68,10 @@ class Complaints:
             self.heard.append(f"{message.text} ({message.location.get('url')})")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """``simclr-lab up`` on a free port and an empty data folder; nothing of it is left afterwards."""
+    """``simclr-lab up`` on a free port, shared by all files that need one, each with images of its own; nothing of it is left
+    afterwards."""
     data = str(tmp_path_factory.mktemp("lab") / "data")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -87,13 +90,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         eventually(lambda: not processes_of(data), within_s=10)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium without a window; the one that ``make test`` found, or one on PATH."""
     executable = os.environ.get("SIMCLR_LAB_TEST_CHROMIUM") or chromium.on_path()
     if not executable:
         pytest.skip("there is no Chromium on PATH: 'make test' installs one")
-    # Of the module, not the session: while it runs, no test of this process can start an event loop of its own.
+    # Of the package, not the session: while it runs, no test of this process can start an event loop of its own.
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=str(executable), args=ARGUMENTS)
         yield started
@@ -125,11 +128,18 @@ def stranger(browser: Browser, complaints: Complaints) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, lab: Lab, complaints_of_module: Complaints) -> Iterator[Page]:
     """The page of somebody who opened the printed link; one for all tests of a file, as one person has it."""
+    with visiting(browser, lab, complaints_of_module) as visitor:
+        yield visitor
+
+
+@contextmanager
+def visiting(browser: Browser, lab: Lab, complaints: Complaints) -> Iterator[Page]:
+    """A page of a browser of its own, signed in by the printed link."""
     context = browser.new_context(viewport=WIDE)
-    opened = watched(context, complaints_of_module)
-    opened.goto(lab.link)
-    opened.get_by_role("navigation", name="Pages").wait_for()
-    yield opened
+    page = watched(context, complaints)
+    page.goto(lab.link)
+    page.get_by_role("navigation", name="Pages").wait_for()
+    yield page
     context.close()
 
 
@@ -141,17 +151,12 @@ def watched(context: BrowserContext, complaints: Complaints) -> Page:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_archive(tmp_path_factory.mktemp("archive") / "handwriting.zip")
-
-
-@pytest.fixture(scope="module")
 def queries(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
     return write_queries(tmp_path_factory.mktemp("queries") / "files")
 
 
 @pytest.fixture(scope="session")
-def keep_picture() -> Callable[[Page, str], None]:
+def keep_picture() -> Keep:
     """Writes the page as a picture into the folder ``SIMCLR_LAB_SCREENSHOTS``, when there is one."""
     folder = os.environ.get("SIMCLR_LAB_SCREENSHOTS")
 

@@ -1,14 +1,18 @@
 """The first minutes: getting in, and what an empty lab offers."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from backend.settings import Settings
+from tests.backend.api.process import started
 from tests.e2e.accessibility import grave_violations
 from tests.e2e.conftest import Complaints, Lab
 from tests.e2e.images import write_archive
+from tests.tables import lay_tables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -49,7 +53,18 @@ def test_the_printed_link_signs_in_for_good_and_leaves_no_token_where_scripts_or
     expect(stranger.get_by_role("navigation", name="Pages")).to_be_visible()
 
 
-def test_every_page_of_an_empty_lab_says_what_fills_it(lab: Lab, page: Page) -> None:
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Lab]:
+    """The API of a lab without images, which needs no worker."""
+    settings = Settings(data=tmp_path / "data")
+    lay_tables(settings)
+    with started(settings.data_folder) as api:
+        yield Lab(api.origin, api.settings.access_token, str(settings.data_folder), api.pid)
+
+
+def test_every_page_of_an_empty_lab_says_what_fills_it(empty: Lab, stranger: Page) -> None:
+    page = stranger
+    page.goto(empty.link)
     bar = page.get_by_role("navigation", name="Pages")
     no_set, no_result = "There is no image set yet.", "Nothing has been measured yet."
     said = {"Views": no_set, "Train": no_set, "Results": no_result, "Transfer": no_set, "Search": no_set}

@@ -1,44 +1,34 @@
-"""The augmentation studio as a person uses it: one visit, on a lab that only shows."""
+"""The augmentation studio as a person uses it, in one visit."""
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from backend.catalogue.engine import open_catalogue
-from backend.catalogue.upgrade import upgrade
 from backend.settings import Settings
 from benchmarks.sets import put_set
 from simclr.datasets.factors import factors
-from tests.backend.api.process import started
-from tests.e2e.conftest import WIDE, Complaints, Lab, watched
+from tests.e2e.conftest import WIDE, Complaints, Keep, Lab, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-IMAGES = "images=3,40,77&seed=4"
-
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """An API without workers, and 200 images whose colours matter."""
-    folder = tmp_path_factory.mktemp("studio") / "data"
-    settings = Settings(data=folder)
-    folder.mkdir()
+def factors_page(lab: Lab) -> str:
+    """The address of the Views page at three of 180 images whose colours matter, and one seed."""
+    settings = Settings(data=Path(lab.data))
     catalogue = open_catalogue(settings)
-    upgrade(catalogue.engine)
-    put_set(catalogue, folder, factors(200), "factors")
+    dataset_id = put_set(catalogue, settings.data_folder, factors(180), "factors")
     catalogue.close()
-    with started(folder) as api:
-        yield Lab(api.origin, api.settings.access_token, str(folder), api.pid)
-        api.stop()
+    return f"{lab.address}/views?dataset={dataset_id}&images=3,40,77&seed=4"
 
 
 @pytest.fixture
-def studio(lab: Lab, page: Page) -> Page:
-    """The Views page at three images and one seed, with the default policy."""
-    page.goto(f"{lab.address}/views?{IMAGES}")
+def studio(factors_page: str, page: Page) -> Page:
+    """The Views page with the default policy."""
+    page.goto(factors_page)
     expect(firsts(page)).to_have_count(3, timeout=60_000)  # the first of all waits for torch
     return page
 
@@ -86,6 +76,11 @@ def test_sliders_change_views_and_the_same_address_brings_the_same_bytes(
     expect(firsts(studio).first).to_have_attribute("data-digest", before[0])
     assert digests(firsts(studio)) == before
     assert pixels(firsts(studio).first) == drawn
+    studio.get_by_role("button", name="New seed").click()
+    expect(firsts(studio).first).not_to_have_attribute("data-digest", before[0])
+    studio.get_by_label("Seed").fill("4")
+    studio.keyboard.press("Enter")
+    expect(firsts(studio).first).to_have_attribute("data-digest", before[0])
 
 
 def test_a_drag_ends_in_the_views_of_where_it_ended(studio: Page) -> None:
@@ -172,7 +167,7 @@ def test_a_picture_of_the_camera_becomes_a_pair_and_the_photo_goes_when_it_is_re
 
 
 @pytest.mark.parametrize(("width", "mode"), [(360, "pairs"), (360, "steps"), (2560, "many")])
-def test_nothing_overflows(studio: Page, width: int, mode: str, keep_picture: Callable[[Page, str], None]) -> None:
+def test_nothing_overflows(studio: Page, width: int, mode: str, keep_picture: Keep) -> None:
     studio.set_viewport_size({"width": width, "height": 800})
     studio.goto(f"{studio.url}&show={mode}")
     expect(studio.get_by_role("img", name=re.compile("view|as it is", re.IGNORECASE)).first).to_be_visible()
