@@ -100,9 +100,10 @@ export function afterKey(view: View, size: Size, key: string): View | null {
   }
 }
 
-/** As it stands in an address: five digits of each. */
+/** As it stands in an address: to a tenth of a pixel. */
 export function viewText({ x, y, scale }: View): string {
-  return [x, y, scale].map((part) => Number(part.toPrecision(5))).join(',');
+  const digits = Math.max(0, Math.ceil(Math.log10(scale)) + 1);
+  return [...[x, y].map((part) => Number(part.toFixed(digits))), Number(scale.toPrecision(6))].join(',');
 }
 
 /** The same read back; null where it is none. */

@@ -1,4 +1,4 @@
-/** Draws the points of a map: by WebGL 2 where there is, else on a plain canvas, to the same picture. */
+/** Draws the points of a map: by WebGL 2 where a graphics card does it, else on a plain canvas, to the same picture. */
 import type { Size, View } from './mapView';
 import { FlatScatter } from './scatterFlat';
 import { GlScatter } from './scatterGl';

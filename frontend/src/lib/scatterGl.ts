@@ -12,21 +12,24 @@ uniform float point;
 out vec4 shade;
 void main() {
   gl_Position = vec4((mix(from, to, way) - middle) * reach, 0.0, 1.0);
-  gl_PointSize = point;
+  gl_PointSize = point < 3.0 ? point : point + 1.0; // with half of a disc's edge on either side
   shade = colour;
 }`;
 
-// Round, with an edge one pixel wide; colours are multiplied by their alpha, as the page's blending wants them.
+// Small points are squares, larger ones round with an edge one pixel wide; colours are multiplied by their alpha, as the page's blending wants them.
 const FRAGMENT = `#version 300 es
 precision highp float; // as in the vertices' shader, whose uniform this one shares
 in vec4 shade;
 uniform float point;
 out vec4 pixel;
 void main() {
-  float edge = (0.5 - distance(gl_PointCoord, vec2(0.5))) * point;
-  float alpha = shade.a * (point < 3.0 ? 1.0 : clamp(edge + 0.5, 0.0, 1.0));
+  float apart = distance(gl_PointCoord, vec2(0.5)) * (point + 1.0);
+  float alpha = shade.a * (point < 3.0 ? 1.0 : clamp(0.5 * point - apart + 0.5, 0.0, 1.0));
   pixel = vec4(shade.rgb * alpha, alpha);
 }`;
+
+/** Programs that stand in for a graphics card: a plain canvas is much faster. */
+const SLOW = /swiftshader|llvmpipe|softpipe|basic render/i;
 
 const ATTRIBUTES = ['from', 'to', 'colour'] as const;
 const UNIFORMS = ['middle', 'reach', 'way', 'point'] as const;
@@ -46,10 +49,10 @@ export class GlScatter implements Scatter {
     canvas.addEventListener('webglcontextlost', this.#lost);
   }
 
-  /** Null where there is no WebGL 2, or its shaders do not compile. */
+  /** Null where there is no WebGL 2 by a graphics card, or its shaders do not compile. */
   static on(canvas: HTMLCanvasElement, onlost: () => void): GlScatter | null {
-    const gl = canvas.getContext('webgl2', { antialias: false, premultipliedAlpha: true });
-    if (!gl) return null;
+    const gl = canvas.getContext('webgl2', { antialias: false, depth: false });
+    if (!gl || SLOW.test(rendererOf(gl))) return null;
     const program = programOf(gl);
     if (!program) return null;
     gl.useProgram(program);
@@ -82,9 +85,10 @@ export class GlScatter implements Scatter {
   draw({ view, size, density, point, way }: Scene): void {
     const { gl, canvas, uniforms } = this;
     const [width, height] = [Math.round(size.width * density), Math.round(size.height * density)];
-    if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-    gl.viewport(0, 0, width, height);
-    gl.clearColor(0, 0, 0, 0);
+    if (canvas.width !== width || canvas.height !== height) {
+      [canvas.width, canvas.height] = [width, height];
+      gl.viewport(0, 0, width, height);
+    }
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.uniform2f(uniforms.middle, view.x, view.y);
     gl.uniform2f(uniforms.reach, (2 * view.scale) / size.width, (2 * view.scale) / size.height);
@@ -107,6 +111,11 @@ export class GlScatter implements Scatter {
     event.preventDefault();
     this.onlost();
   };
+}
+
+function rendererOf(gl: WebGL2RenderingContext): string {
+  const names = gl.getExtension('WEBGL_debug_renderer_info');
+  return String(gl.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
 }
 
 function programOf(gl: WebGL2RenderingContext): WebGLProgram | null {

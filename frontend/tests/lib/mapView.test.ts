@@ -62,7 +62,10 @@ describe('the view of a map', () => {
     expect(afterKey(VIEW, SIZE, 'q')).toBeNull();
   });
   it('stands in an address and is read back; what is none is refused', () => {
-    expect(viewText({ x: 1.23456789, y: -2, scale: 30.00001 })).toBe('1.2346,-2,30');
+    expect(viewText({ x: 1.23456789, y: -2, scale: 30.00001 })).toBe('1.235,-2,30');
+    const deep = { x: 1.23456789, y: 0, scale: 1e5 };
+    const back = viewFrom(viewText(deep)) ?? VIEW;
+    expect(Math.abs(back.x - deep.x) * deep.scale).toBeLessThan(0.1);
     expect(viewFrom('1.2346,-2,30')).toEqual({ x: 1.2346, y: -2, scale: 30 });
     for (const text of [null, '', '1,2', '1,2,0', '1,2,x', '1,2,3,4']) expect(viewFrom(text)).toBeNull();
   });
