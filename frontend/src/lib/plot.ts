@@ -185,3 +185,11 @@ export function nearest(
 export function short(name: string, most: number): string {
   return name.length > most ? `${name.slice(0, Math.max(1, most - 1))}…` : name;
 }
+
+/** A name in one line or two of at most `most` letters, broken between words where that is possible. */
+export function wrapped(name: string, most: number): string[] {
+  if (name.length <= most) return [name];
+  const space = name.lastIndexOf(' ', most);
+  const end = space > 0 ? space : most;
+  return [name.slice(0, end), short(name.slice(end).trim(), most)];
+}

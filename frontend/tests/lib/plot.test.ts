@@ -8,6 +8,7 @@ import {
   nearest,
   thinned,
   whiskersPath,
+  wrapped,
   type Series,
 } from '../../src/lib/plot';
 import { lookOf, markPath } from '../../src/lib/looks';
@@ -112,4 +113,11 @@ it('tells the first thirty series apart by hue and pattern together', () => {
     '1',
     '1',
   ]);
+});
+
+it('breaks a name that is too long between words, and cuts only what two lines do not hold', () => {
+  expect(wrapped('Beetles, k-NN', 20)).toEqual(['Beetles, k-NN']);
+  expect(wrapped('Beetles, Fine-tuning, last stage', 20)).toEqual(['Beetles,', 'Fine-tuning, last s…']);
+  expect(wrapped('Beetles, last 2 stages', 15)).toEqual(['Beetles, last 2', 'stages']);
+  expect(wrapped('Coleoptera', 6)).toEqual(['Coleop', 'tera']);
 });
