@@ -4,7 +4,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
@@ -88,7 +88,7 @@ def to_square(image: "Image.Image", channels: int, size_px: int, fit: Fit = "cro
         raise ValueError(f"channels is {channels}, but must be 1 (grey) or 3 (RGB)")
     if image.size != (size_px, size_px):
         image = _padded(image, size_px) if fit == "pad" else _cropped(image, size_px)
-    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
+    pixels = np.asarray(_in_mode(image, "L" if channels == 1 else "RGB"), dtype=np.uint8)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
@@ -146,10 +146,9 @@ def _upright(image: "Image.Image") -> "Image.Image":
     """Turn and mirror as the camera noted; an unreadable note is no reason to refuse the picture."""
     from PIL import ImageOps
 
-    try:
-        return ImageOps.exif_transpose(image)
-    except DAMAGE:
-        return image
+    with suppress(*DAMAGE):
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _flatten(image: "Image.Image") -> "Image.Image":
@@ -164,4 +163,9 @@ def _flatten(image: "Image.Image") -> "Image.Image":
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("L" if grey else "RGB")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    return _in_mode(image, "L" if image.mode in ("1", "L") else "RGB")
+
+
+def _in_mode(image: "Image.Image", mode: str) -> "Image.Image":
+    """The image itself where it has the mode: Pillow would copy it."""
+    return image if image.mode == mode else image.convert(mode)
