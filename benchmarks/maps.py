@@ -1,8 +1,9 @@
 """Maps of real embeddings beside umap-learn, and how fast a browser draws 100,000 points.
 
-The images are CIFAR-10's test split where ``shared/data/cifar10.zip`` is there, else the built-in textures; their embeddings
-those of an encoder that is pretrained here for some epochs. umap-learn compiles itself in every process, which is told by itself,
-and is given the same neighbours (it counts the point as one of them), distance, start and seed, which keeps it on one core.
+The images are CIFAR-10's test split where ``shared/data/cifar10.zip`` is in or beside the checkout, else built-in ones; their
+embeddings those of an encoder that is pretrained here for some epochs. umap-learn compiles itself in every process, which is told
+by itself, and is given the same neighbours (it counts the point as one of them), distance, start and seed, which keeps it on one
+core.
 Frames are measured in headless Chromium without a graphics card: by WebGL in software, which tells what a frame asks of the page,
 and on the plain canvas that such a machine gets.
 """
@@ -24,6 +25,7 @@ from simclr.config import PretrainConfig
 from simclr.datasets import Dataset
 from simclr.datasets.archive import import_archive
 from simclr.datasets.patterns import patterns
+from simclr.datasets.store import Split
 from simclr.encoders import load_encoder
 from simclr.encoding import encode_images
 from simclr.map_config import MapConfig
@@ -33,8 +35,12 @@ from simclr.maps.umap import umap
 from simclr.pretrain import pretrain
 from simclr.runs import Run
 
-PHOTOGRAPHS = Path("shared/data/cifar10.zip")
+CHECKOUT = Path(__file__).resolve().parents[1]
+PHOTOGRAPHS = [folder / "shared/data/cifar10.zip" for folder in (CHECKOUT, CHECKOUT.parent)]
 MAPPED, TRAINED_ON, EPOCHS = 10_000, 5_000, 3
+PATTERNS = 55_000
+# umap-learn looks for the neighbours of fewer than 4,096 points in another way, which compiles less.
+WARM_UP = 5_000
 Map = NDArray[np.float32]
 
 
@@ -50,7 +56,7 @@ def rows(turns: int) -> Iterator[Row | Reached | Title]:
     peer = umap_learn()
     if peer is not None:
         began = time.perf_counter()
-        peer(0, features[:200], scaled(plain)[:200])
+        peer(0, features[:WARM_UP], scaled(plain)[:WARM_UP])
         yield Reached("umap-learn before its first map", "s", time.perf_counter() - began)
         contenders["umap-learn"] = lambda seed: peer(seed, features, scaled(plain))
     seconds: dict[str, list[float]] = {who: [] for who in contenders}
@@ -86,12 +92,12 @@ def drawn() -> Iterator[Reached | Title]:
 
 def embeddings() -> tuple[str, Map]:
     """What was embedded, and features of unit length, float32, shape (N, D)."""
-    if PHOTOGRAPHS.is_file():
+    counts: dict[Split, int] = {"train": TRAINED_ON, "test": MAPPED}
+    for file in filter(Path.is_file, PHOTOGRAPHS):
         with tempfile.TemporaryDirectory() as scratch:
-            whole = import_archive(PHOTOGRAPHS, scratch=Path(scratch) / "pixels")
-            chosen = some_of(whole, {"train": TRAINED_ON, "test": MAPPED})
-        return "CIFAR-10's test split", encoded(chosen)
-    return "the built-in textures", encoded(patterns(TRAINED_ON + MAPPED))
+            whole = import_archive(file, scratch=Path(scratch) / "pixels")
+            return "CIFAR-10's test split", encoded(some_of(whole, counts))
+    return "the built-in patterns", encoded(some_of(patterns(PATTERNS), counts))
 
 
 def encoded(dataset: Dataset) -> Map:
