@@ -29,7 +29,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The tests compare numbers and share two cores with what they start.
 TESTING := OMP_NUM_THREADS=1
 
-.PHONY: help setup pages demo up test test-python test-browser check check-python check-frontend soak bench fix api-types lock clean
+.PHONY: help setup pages demo up test test-python test-browser check check-tests check-python check-frontend soak bench fix api-types lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -42,12 +42,14 @@ demo: setup pages ## See it work: pretrain without labels, compare, search; then
 up: setup pages ## Start the lab and print its link
 	@exec $(BIN)/simclr-lab up
 
-# All at once: a browser, and many a test of processes, mostly wait.
+# The longest first and three at a time, so that two cores have work to the end and 8 GiB of memory suffice.
 test: setup pages ## Prove it all: linters, types, units, real processes, a browser
-	@$(MAKE) --no-print-directory -j4 --output-sync=target check-python check-frontend test-python test-browser
+	@$(MAKE) --no-print-directory -j3 --output-sync=target test-python test-browser check-frontend check-python
 
 check: setup pages ## The quick half of it, under 90 seconds: for every change
-	@$(MAKE) --no-print-directory -j2 check-python check-frontend
+	@$(MAKE) --no-print-directory -j3 --output-sync=target check-tests check-frontend check-python
+
+check-tests: setup
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 -m "not slow and not e2e"
 
 test-python: setup
