@@ -98,13 +98,16 @@ class Lab:
         """The embeddings of a set, opened for search.
 
         Raises:
-            ApiError: 410, the file is not there.
+            ApiError: 410, the file is not there, or damaged.
         """
         try:
             return self.banks.get(self.folder / key)
         except FileNotFoundError:
             message = "The file of these embeddings is not there any more: press Embed, and it is made again."
             raise ApiError(410, "embeddings_deleted", message) from None
+        except (OSError, EOFError, ValueError) as damage:
+            message = f"The file of these embeddings is damaged, {damage}: press Embed, and it is made again."
+            raise ApiError(410, "embeddings_damaged", message) from None
 
     def ask(
         self,

@@ -35,7 +35,7 @@ ImageIndex = Annotated[int, Field(ge=0, le=MAX_INDEX)]
 
 
 class _Asked(BaseModel):
-    """Only images of ``split`` and of the class ``label`` are found, where they are given.
+    """Only images of ``split`` and of the class ``label`` are found, where they are given: ``k``, or fewer if that is allowed.
 
     ``features`` are h, or z behind the projection head. ``metric`` compares directions (cosine), or features as the encoder
     gives them (euclidean). ``engine`` auto is the exact one for small sets; GET /api/search/engines tells which there are.
@@ -45,6 +45,7 @@ class _Asked(BaseModel):
     encoder_id: RowId
     dataset_id: RowId
     k: K = 12
+    or_fewer: bool = False
     split: Split | None = None
     label: Annotated[int, Field(ge=0, le=MAX_CLASS)] | None = None
     metric: Metric = "cosine"
@@ -94,21 +95,22 @@ def search(body: SearchIn, lab: LabDep) -> Response:
         for each in indices:
             check_index(dataset, searched.row, each, 422, field)
     asked = {each for indices in named.values() for each in indices}
-    among = images_among(dataset, searched.row, body, asked)
+    among, k = images_among(dataset, searched.row, body, asked)
     query, engine = _query(searched.exact, body), searched.chosen.engine
     kinds = lab.kinds.get(lab.folder / searched.row.key) if body.exclude_duplicates else None
     began = time.perf_counter()
-    if kinds is None:
-        found = engine.search(query, body.k, asked, among)
-    else:
-        found = search_distinct(engine, query, body.k, asked, among, kinds)
+    found = (
+        engine.search(query, k, asked, among)
+        if kinds is None
+        else search_distinct(engine, query, k, asked, among, kinds)
+    )
     took_s = time.perf_counter() - began
     label, class_name = label_of(dataset, body.image_index)
     # Where one class may be found, precision would say nothing.
     judged = UNLABELLED if label is None or body.label is not None else label
     precision, average = precisions(dataset, judged, found, among, asked, kinds)
     answer = SearchOut(
-        k=body.k,
+        k=k,
         metric=body.metric,
         engine=engine_out(searched.chosen, found, took_s),
         query=QueryOut(index=body.image_index, label=label, class_name=class_name),
@@ -135,21 +137,21 @@ async def search_upload(query: Annotated[UploadSearchQuery, Query()], request: R
 def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> Response:
     searched = _open(lab, asked)
     dataset, engine = searched.dataset, searched.chosen.engine
-    among = images_among(dataset, searched.row, asked)
+    among, k = images_among(dataset, searched.row, asked)
     encoded = lab.ask(_encode_request(lab, searched.encoder, dataset, asked.features), [image])
     query = np.frombuffer(encoded.blobs[0], dtype=np.float32)
     kinds = lab.kinds.get(lab.folder / searched.row.key) if asked.exclude_duplicates else None
     began = time.perf_counter()
     if kinds is None:
-        found = engine.search(query, asked.k, among=among)
+        found = engine.search(query, k, among=among)
     else:
         pixels = encoded.blobs[1]
         found = search_distinct(
-            engine, query, asked.k, (), among, kinds, lambda index: dataset.images[index].tobytes() == pixels
+            engine, query, k, (), among, kinds, lambda index: dataset.images[index].tobytes() == pixels
         )
     took_s = time.perf_counter() - began
     answer = SearchOut(
-        k=asked.k,
+        k=k,
         metric=asked.metric,
         engine=engine_out(searched.chosen, found, took_s),
         query=QueryOut(index=None, label=None, class_name=None),

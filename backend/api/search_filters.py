@@ -23,17 +23,22 @@ class Filters(Protocol):
     def k(self) -> int: ...
 
     @property
+    def or_fewer(self) -> bool: ...
+
+    @property
     def split(self) -> Split | None: ...
 
     @property
     def label(self) -> int | None: ...
 
 
-def images_among(dataset: Dataset, row: DatasetRow, asked: Filters, left_out: Collection[int] = ()) -> Mask | None:
-    """Which images may be found, those of the query not counted; None where all may.
+def images_among(
+    dataset: Dataset, row: DatasetRow, asked: Filters, left_out: Collection[int] = ()
+) -> tuple[Mask | None, int]:
+    """Which images may be found, None where all may; and how many are looked for, which without ``or_fewer`` is k.
 
     Raises:
-        ApiError: 422, the set has no such class, or fewer than k may be found.
+        ApiError: 422, the set has no such class, or fewer than k may be found, or none; images of the query do not count.
     """
     if asked.label is not None and asked.label >= len(dataset.classes):
         message = f"label is {asked.label} but {row.name} has {len(dataset.classes)} classes, counted from 0."
@@ -46,10 +51,13 @@ def images_among(dataset: Dataset, row: DatasetRow, asked: Filters, left_out: Co
         among = of_class if among is None else among & of_class
     available = len(dataset) if among is None else int(np.count_nonzero(among))
     available -= sum(among is None or bool(among[each]) for each in left_out)
-    if asked.k > available:
+    if available == 0:
+        message = f"{row.name} has no other image of this split and class: choose another, or all of them."
+        raise ApiError(422, "nothing_to_find", message)
+    if asked.k > available and not asked.or_fewer:
         message = f"k is {asked.k} but there are only {available} images to find: choose a smaller k."
         raise ApiError(422, "k_too_large", message, "k")
-    return among
+    return among, min(asked.k, available)
 
 
 def search_distinct(

@@ -109,6 +109,8 @@ def test_two_encoders_answer_side_by_side_and_their_shared_neighbours_are_linked
     linked.focus()
     expect(search.locator("li.pointed")).to_have_count(2)
     keep_picture(search, "search-two-encoders")
+    search.get_by_role("group", name="Column that is judged").get_by_role("button", name="B").click()
+    expect(search.get_by_role("heading", name="On the whole set, under Pixels")).to_be_visible()
     search.get_by_role("button", name="Move B to the left").click()
     expect(column(search, "^A Pixels")).to_be_visible()
     search.reload()
@@ -134,11 +136,18 @@ def test_features_are_compared_by_h_or_z_and_by_direction_or_distance(search: Pa
     assert images(search) != by_direction
 
 
+def test_where_a_filter_leaves_fewer_images_all_of_them_are_shown(search: Page) -> None:
+    search.get_by_role("combobox", name="Split").select_option("test")
+    search.get_by_role("combobox", name="Class").select_option("disc")
+    expect(hits(search)).to_have_count(2)
+    expect(search.get_by_role("alert")).to_have_count(0)
+
+
 def test_an_engine_is_chosen_by_hand_and_one_that_is_not_there_is_refused_in_words(
     search: Page, complaints: Complaints, keep_picture: Keep
 ) -> None:
     engine = search.get_by_label("Engine")
-    expect(engine.locator("option:checked")).to_have_text("automatic: Exact search")
+    expect(engine.locator("option:checked")).to_have_text("automatic: exact")
     expect(engine.get_by_role("option", name="pgvector, needs PostgreSQL")).to_be_disabled()
     engine.select_option("hnsw")
     # The exact engine answers until the graph is built.

@@ -4571,6 +4571,11 @@ export interface components {
              * @enum {string}
              */
             metric: "cosine" | "euclidean";
+            /**
+             * Or Fewer
+             * @default false
+             */
+            or_fewer: boolean;
             /** Split */
             split?: ("train" | "val" | "test") | null;
             /**
@@ -8183,6 +8188,7 @@ export interface operations {
                 /** @description Id of a row: 26 digits and small letters. */
                 dataset_id: string;
                 k?: number;
+                or_fewer?: boolean;
                 split?: ("train" | "val" | "test") | null;
                 label?: number | null;
                 metric?: "cosine" | "euclidean";

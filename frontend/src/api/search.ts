@@ -13,6 +13,8 @@ export interface SearchRequest {
   dataset_id: string;
   features: 'h' | 'z';
   k: number;
+  /** Whether fewer will do where there are no more. */
+  or_fewer: boolean;
   split: Split | null;
   label: number | null;
   metric: Metric;

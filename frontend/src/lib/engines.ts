@@ -3,11 +3,8 @@ import type { Engine, Engines } from '../api/search';
 import type { SearchOut } from '../api/types';
 import { percent } from './numbers';
 
-const NAME: Record<Engines['automatic'], string> = {
-  exact: 'Exact search',
-  hnsw: 'HNSW graph',
-  pgvector: 'pgvector',
-};
+type Name = Engines['automatic'];
+const NAME: Record<Name, string> = { exact: 'exact', hnsw: 'HNSW graph', pgvector: 'pgvector' };
 
 export interface EngineOption {
   value: Engine;
@@ -32,6 +29,6 @@ export function engineText({ engine }: Pick<SearchOut, 'engine'>): string {
   const finds = recall
     ? `, recall@${recall.at} ${percent(recall.value, 1)} against exact search (mean of ${recall.queries} queries)`
     : '';
-  const said = `${NAME[name]}, ${took}${finds}`;
+  const said = `${name === 'exact' ? 'Exact search' : NAME[name]}, ${took}${finds}`;
   return note ? `${said}. ${note}` : said;
 }

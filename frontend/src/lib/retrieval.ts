@@ -22,9 +22,14 @@ const LEANING = 1;
 const DOMINATED = 3;
 
 /** Precision by k, the mean average precision last: each with its interval. */
-export function retrievalRows({ at, mean_average_precision }: Retrieval): RetrievalRow[] {
+export function precisionRows({ at, mean_average_precision }: Retrieval): RetrievalRow[] {
   const rows = at.map(({ k, precision }) => row(`precision@${k}`, precision));
   return [...rows, row('mean average precision', mean_average_precision)];
+}
+
+/** How often at least one of the k nearest is of the class, by k; among random ones that is more often than `chance`. */
+export function recallRows({ at }: Retrieval): RetrievalRow[] {
+  return at.map(({ k, recall }) => row(`recall@${k}`, recall));
 }
 
 function row(name: string, { value, low, high }: Mean): RetrievalRow {

@@ -42,6 +42,7 @@ export function requestOf(
     dataset_id: datasetId,
     features,
     ...settings,
+    or_fewer: true,
     exclude_duplicates: isDistinct,
   };
 }

@@ -16,7 +16,7 @@ test('who answered is said, with the time it took and the recall that was measur
 test('engines that the lab has not are named, and cannot be chosen', () => {
   const options = engineOptions({ here: ['exact', 'hnsw'], automatic: 'exact' });
   expect(options.map(({ value }) => value)).toEqual(['auto', 'exact', 'hnsw', 'pgvector']);
-  expect(options[0]?.label).toBe('automatic: Exact search');
+  expect(options[0]?.label).toBe('automatic: exact');
   expect(options.filter(({ isHere }) => !isHere)).toEqual([
     { value: 'pgvector', label: 'pgvector, needs PostgreSQL', isHere: false },
   ]);

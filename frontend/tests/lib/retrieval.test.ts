@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Hubs, Retrieval } from '../../src/api/retrieval';
-import { hubsSaid, retrievalRows, retrievalSaid } from '../../src/lib/retrieval';
+import { hubsSaid, precisionRows, recallRows, retrievalSaid } from '../../src/lib/retrieval';
 
 const found: Retrieval = {
   queries: 'test',
@@ -31,9 +31,10 @@ const hubs: Hubs = {
 
 describe('what is said of neighbours on a whole set', () => {
   it('writes each share with the digits and the interval that it has', () => {
-    const [precision, map] = retrievalRows(found);
+    const [precision, map] = precisionRows(found);
     expect(precision).toMatchObject({ name: 'precision@1', low: 0.39, said: '41 % (39–43)' });
     expect(map).toMatchObject({ name: 'mean average precision', low: 0.2, high: 0.2 });
+    expect(recallRows(found)).toMatchObject([{ name: 'recall@1', high: 0.434, said: '41 % (39–43)' }]);
   });
 
   it('says who was asked among whom, and that they are a sample', () => {

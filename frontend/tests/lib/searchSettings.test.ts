@@ -25,6 +25,7 @@ test('a column is asked by them', () => {
     dataset_id: 'set',
     features: 'z',
     k: 5,
+    or_fewer: true,
     split: null,
     label: null,
     metric: 'cosine',

@@ -1,6 +1,7 @@
 """Search finds what the features say, never the query itself, and says what is missing."""
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,24 @@ def test_embeddings_whose_file_is_gone_are_missed_in_words(
     try:
         answer = client.post("/api/search", json=asked(shown, metric=metric))
         assert (answer.status_code, answer.json()["error"]["code"]) == (410, "embeddings_deleted")
+    finally:
+        aside.rename(bank)
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda whole: whole[:-100], lambda _whole: b"", lambda whole: whole[:200] + b"\xff" * 800]
+)
+def test_embeddings_whose_file_was_cut_off_or_damaged_say_so(
+    client: TestClient, app: FastAPI, shown: Shown, harm: Callable[[bytes], bytes]
+) -> None:
+    bank = lab.bank_path(app, shown.encoder, shown.dataset)
+    aside = bank.with_name("aside.npy")
+    bank.rename(aside)
+    bank.write_bytes(harm(aside.read_bytes()))
+    lab.lab(app).banks.forget(bank)
+    try:
+        answer = client.post("/api/search", json=asked(shown))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (410, "embeddings_damaged")
     finally:
         aside.rename(bank)
 
@@ -347,6 +366,21 @@ def test_a_search_that_cannot_be_is_refused(
 def test_all_others_can_be_asked_for(client: TestClient, shown: Shown) -> None:
     found = client.post("/api/search", json=asked(shown, k=lab.N - 1)).json()
     assert sorted(hit["index"] for hit in found["hits"]) == [i for i in range(lab.N) if i != 7]
+
+
+def test_where_fewer_will_do_those_that_there_are_come_and_none_is_said_to_be_none(
+    client: TestClient, shown: Shown
+) -> None:
+    bees = np.flatnonzero((lab.images().labels == 1) & (lab.images().splits == 0))
+    body = asked(shown, k=100, or_fewer=True, split="train", label=1)
+    found = client.post("/api/search", json=body).json()
+    assert sorted(hit["index"] for hit in found["hits"]) == [each for each in bees.tolist() if each != 7]
+    assert found["k"] == len(found["hits"])
+    params = {**body, "image_index": None}
+    found = client.post("/api/search/upload", params=params, content=as_png(11)).json()
+    assert sorted(hit["index"] for hit in found["hits"]) == bees.tolist()
+    none = client.post("/api/search", json={**body, "split": "val", "label": 0})
+    assert (none.status_code, none.json()["error"]["code"]) == (422, "nothing_to_find")
 
 
 def test_an_empty_or_giant_upload_is_refused(client: TestClient, shown: Shown) -> None:
