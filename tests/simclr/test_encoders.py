@@ -82,7 +82,7 @@ def test_training_moves_torchvisions_statistics_as_it_does_there() -> None:
         torch.testing.assert_close(tensor, expected[name], rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
 def test_the_small_stem_makes_torchvisions_network_with_its_stem_replaced(architecture: str) -> None:
     theirs = torchvisions(architecture)
     theirs.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)

@@ -61,7 +61,7 @@ def test_where_nothing_fits_there_is_no_batch() -> None:
     def work(_batch: int) -> None:
         raise MemoryError
 
-    assert largest_batch(work, 512) is None
+    assert largest_batch(work, 8) is None
 
 
 def test_an_error_of_another_kind_comes_out() -> None:
