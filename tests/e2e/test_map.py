@@ -339,6 +339,10 @@ def test_the_slider_leads_through_the_epochs(
     keep_picture(page, "map-epoch-0")
     page.get_by_role("button", name="Play the epochs").click()
     expect(slider).to_have_attribute("aria-valuetext", "epoch 8")
+    encoder = page.get_by_role("combobox", name="Encoder")
+    encoder.select_option("epoch 4")
+    page.reload()
+    expect(encoder.locator("option:checked")).to_have_text("epoch 4")
 
 
 def test_points_are_coloured_by_class_split_and_answers(page: Page, mapped: Mapped) -> None:
