@@ -1,7 +1,11 @@
 """From a grid of transfers to what is handed in: tick, watch, compare, look into a result and its mistakes, save the report."""
 
 import csv
+import json
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,7 +76,8 @@ def test_dashboards_compare_what_a_grid_found_and_keep_their_view_in_the_address
     page.get_by_role("link", name="Dashboards").click()
     expect(counted(page)).to_have_text("4 of 4")
     bars = page.get_by_role("figure", name="Test accuracy by strategy and encoder")
-    expect(page.get_by_role("figure", name="Test accuracy by number of labels")).to_be_visible()
+    labels = page.get_by_role("figure", name="Test accuracy by number of labels")
+    expect(labels).to_be_visible()
     keep_picture(page, "dashboards")
     with page.expect_download() as saved:
         bars.get_by_role("button", name="as CSV").click()
@@ -86,6 +91,10 @@ def test_dashboards_compare_what_a_grid_found_and_keep_their_view_in_the_address
         bars.get_by_role("button", name="as PNG").click()
     saved.value.save_as(tmp_path / "bars.png")
     assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
+    for chart in (bars, labels, page.get_by_role("figure", name="Test accuracy by what it took")):
+        chart.get_by_role("link").first.click()
+        expect(page.get_by_role("heading", level=2, name="What stands behind it")).to_be_visible()
+        page.go_back()
     page.get_by_role("searchbox").fill("probe 10 %")
     expect(counted(page)).to_have_text("1 of 4")
     expect(page).to_have_url(re.compile("q=probe"))
@@ -135,6 +144,19 @@ def test_a_cell_of_the_confusion_opens_the_images_behind_it(page: Page, result: 
         page.get_by_role("region", name=re.compile("Most confident mistakes")).get_by_role("button")
     ).not_to_have_count(0)
     assert grave_violations(page) == []
+
+
+def test_a_result_is_had_again_by_its_lines_of_python_and_by_its_command(
+    page: Page, lab: Lab, result: str, tmp_path: Path
+) -> None:
+    page.goto(result)
+    python, command = (page.get_by_role("region", name=name).inner_text() for name in ("Python", "Command line"))
+    words = [*shlex.split(command.replace("\\\n", ""))[1:-1], "runs/by-command"]
+    both = f"{python}\nfrom simclr.cli import app\napp({words}, standalone_mode=False)"
+    subprocess.run([sys.executable, "-c", both], cwd=tmp_path, check=True, timeout=DONE_MS / 1000)
+    known = page.request.get(f"{lab.address}/api/results/{result.rsplit('/', 1)[1]}").json()["scores"]
+    for name in ("again", "by-command"):
+        assert json.loads((tmp_path / "runs" / name / "result.json").read_text())["scores"] == known
 
 
 def test_the_dashboard_becomes_a_report_that_needs_nothing_else(
