@@ -343,6 +343,8 @@ def test_the_slider_leads_through_the_epochs(
     encoder.select_option("epoch 4")
     page.reload()
     expect(encoder.locator("option:checked")).to_have_text("epoch 4")
+    page.get_by_role("combobox", name="Beside it").select_option("Digits, 8 epochs, epoch 1")
+    expect(page).to_have_url(re.compile("beside="))
 
 
 def test_points_are_coloured_by_class_split_and_answers(page: Page, mapped: Mapped) -> None:
