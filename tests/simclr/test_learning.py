@@ -31,8 +31,8 @@ def scores(config: PretrainConfig, dataset: Dataset, folder: Path) -> dict[str, 
 
 
 def test_a_brief_pretraining_on_digits_raises_accuracy(tmp_path: Path) -> None:
-    """By ten points with k-NN, where seeds 0, 1 and 2 gained 14, 17 and 16, and eight with a linear probe: 13, 12 and 11."""
-    found = scores(brief("digits", 20, seed=0), RECIPES["digits"].load(Path()), tmp_path)
+    """Seeds 0, 1 and 2 gave 0.131, 0.162 and 0.139 more by k-NN, and 0.125, 0.092 and 0.100 by a linear probe."""
+    found = scores(brief("digits", 12, seed=0), RECIPES["digits"].load(Path()), tmp_path)
     for how, margin in (("knn", 0.10), ("linear_probe", 0.08)):
         trained, untrained = found[how]
         assert trained.accuracy > untrained.accuracy + margin, how
