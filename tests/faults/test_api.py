@@ -74,18 +74,18 @@ def test_f18_an_api_that_is_killed_after_an_upload_imports_it_and_during_one_not
 ) -> None:
     folder, archive = settings.data_folder, zip_of_noise()
     staging = folder / "staging"
-    with started(folder) as api:
+    with started(folder, seeing=False) as api:
         connection = send_half(api, archive)
         until(lambda: any(path.stat().st_size for path in staging.glob("*.part")), "the first bytes on the disk")
         kill(api)
         connection.close()
     must_hold_nothing(catalogue, folder)
-    with started(folder) as api:
+    with started(folder, seeing=False) as api:
         assert list(staging.iterdir()) == []
         accepted = send(api, archive)
         assert accepted.status_code == 202
         kill(api)
-    with started(folder) as api:
+    with started(folder, seeing=False) as api:
         assert [path.name for path in staging.iterdir()] == [f"{accepted.json()['id']}.upload"], "the import needs it"
         do_imports(catalogue, folder, Importer(sources_of(settings)))
         job = api.client.get(f"/api/jobs/{accepted.json()['id']}").json()
@@ -116,7 +116,7 @@ def test_f18_an_api_that_is_killed_during_submissions_keeps_each_once_or_not_at_
         with contextlib.suppress(httpx2.TransportError):
             submit(api, some)
 
-    with started(folder) as api:
+    with started(folder, seeing=False) as api:
         people = [threading.Thread(target=submit_until_it_ends, args=(api, keys[start::3])) for start in range(3)]
         for person in people:
             person.start()
@@ -130,7 +130,7 @@ def test_f18_an_api_that_is_killed_during_submissions_keeps_each_once_or_not_at_
         rows = {row.idempotency_key: row.id for row in session.scalars(select(JobRow))}
         assert accepted.items() <= rows.items(), "a job that was accepted is gone"
         assert violations(session, folder) == []
-    with started(folder) as api:
+    with started(folder, seeing=False) as api:
         submit(api, keys)
         assert accepted.items() <= answered.items()
         shown = api.client.get("/api/jobs?limit=500").json()["items"]

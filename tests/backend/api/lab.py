@@ -1,6 +1,5 @@
 """A lab in a temporary folder, with little images in it, as the API's tests need one."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +26,7 @@ from simclr.datasets import Dataset
 from simclr.encoder_file import read_encoder_file
 from simclr.index import norms_beside
 from simclr.results import EmbedResult, TransferResult
+from tests.backend.api.blind import BLIND
 from tests.tables import lay_tables
 from tests.worker.imports import do_imports, importer_here, reads_here
 from worker.importing import Reads, sources_of
@@ -36,24 +36,23 @@ ORIGIN = f"http://{HOST}"
 N = 48
 
 
-# A child that never says it is warm; importing torch would cost each test of something else two seconds.
-BLIND = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
-
-
 @contextmanager
 def running(folder: Path, pages: Path | None = None, *, seeing: bool = False, **settings: object) -> Iterator[FastAPI]:
     """The real application, started and stopped, over a new or an old data folder; only if ``seeing``, vision works."""
     here = Settings(data=folder, **settings)
     lay_tables(here)
     app = create_app(here, pages or folder / "no pages", Vision() if seeing else Vision(BLIND))
-    with TestClient(app):
+    with TestClient(app) as first:
+        app.state.portal = first.portal
         yield app
 
 
 def visitor(app: FastAPI, **headers: str) -> TestClient:
     """A browser that nobody has signed in, on a page of the lab itself."""
-    # The lifespan is run by ``running``; a second client must not run it again.
-    return TestClient(app, base_url=ORIGIN, headers={"origin": ORIGIN, **headers}, raise_server_exceptions=False)
+    # The lifespan is run by ``running``; a second client must not run it again, but share its event loop, as in the real process.
+    client = TestClient(app, base_url=ORIGIN, headers={"origin": ORIGIN, **headers}, raise_server_exceptions=False)
+    client.portal = app.state.portal
+    return client
 
 
 def signed_in(app: FastAPI) -> TestClient:

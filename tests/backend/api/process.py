@@ -46,14 +46,15 @@ def children(pid: int) -> list[int]:
 
 
 class Api:
-    """A running API process and a client that holds its token."""
+    """A running API process and a client that holds its token; only if ``seeing``, vision works."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, seeing: bool) -> None:
         self.settings = Settings(data=folder, port=free_port())
         self.origin = f"http://127.0.0.1:{self.settings.port}"
         token = self.settings.access_token
         environment = {**os.environ, "SIMCLR_LAB_DATA": str(folder), "SIMCLR_LAB_PORT": str(self.settings.port)}
-        self.process = subprocess.Popen([sys.executable, "-m", "backend.app"], env=environment)
+        program = "backend.app" if seeing else "tests.backend.api.blind"
+        self.process = subprocess.Popen([sys.executable, "-m", program], env=environment)
         self.client = httpx2.Client(base_url=self.origin, headers={"authorization": f"Bearer {token}"}, timeout=60)
 
     @property
@@ -76,9 +77,9 @@ class Api:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Api]:
+def started(folder: Path, *, seeing: bool = True) -> Iterator[Api]:
     """An API process that answers; stopped at the end, whatever happened."""
-    api = Api(folder)
+    api = Api(folder, seeing=seeing)
     try:
         wait_until(api.answers)
         yield api

@@ -39,10 +39,23 @@ pytestmark = pytest.mark.slow
 UNKNOWN = "0" * 26
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[FastAPI]:
-    with lab.running(tmp_path, seeing=True) as app:
+@pytest.fixture(scope="module")
+def adopting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """A lab whose one child sees images and reads files, with a data set."""
+    with lab.running(tmp_path_factory.mktemp("adopting"), seeing=True) as app:
+        lab.lab(app).studies = lab.lab(app).vision
         yield app
+
+
+@pytest.fixture
+def own(adopting: FastAPI, tmp_path: Path) -> Iterator[FastAPI]:
+    """A lab of a test's own, which borrows that child."""
+    with lab.running(tmp_path) as app:
+        here = lab.lab(app)
+        mine = here.vision, here.studies
+        here.vision = here.studies = lab.lab(adopting).vision
+        yield app
+        here.vision, here.studies = mine
 
 
 def pretrained(app: FastAPI) -> str:
@@ -105,14 +118,6 @@ def test_a_baseline_that_cannot_be_is_refused(
         body = {**body, "like": shown.encoder}
     answer = client.post("/api/encoders", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-
-
-@pytest.fixture(scope="module")
-def adopting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    """A lab whose one child sees images and reads files, with a data set."""
-    with lab.running(tmp_path_factory.mktemp("adopting"), seeing=True) as app:
-        lab.lab(app).studies = lab.lab(app).vision
-        yield app
 
 
 def upload(app: FastAPI, dataset_id: str, content: bytes, **query: object) -> Response:

@@ -18,7 +18,6 @@ from simclr.events import Log
 from tests.backend.api.lab import images
 from tests.backend.api.packing import npz
 from tests.backend.api.process import Api, children, is_gone, started, wait_until
-from tests.sets import put_builtin
 from tests.worker.imports import do_imports, importer_here
 from worker.importing import sources_of
 
@@ -289,10 +288,9 @@ def test_stopping_ends_open_streams_and_leaves_no_process(tmp_path: Path) -> Non
 
 
 def test_a_client_that_does_not_read_holds_nobody_up_who_stops_the_lab(tmp_path: Path) -> None:
-    with started(tmp_path) as api:
-        dataset_id = put_builtin(api.settings, "digits")
-        job_id = submit(api, dataset_id)
+    with started(tmp_path, seeing=False) as api:
         catalogue = open_catalogue(api.settings)
+        job_id = submit(api, add_images(api, catalogue))
         held = claim(catalogue)
         with deaf_to(api, job_id):
             words = "word " * 1000
@@ -311,9 +309,9 @@ def test_a_killed_api_takes_its_child_along(tmp_path: Path) -> None:
 
 
 def test_a_session_survives_a_restart(tmp_path: Path) -> None:
-    with started(tmp_path) as api:
+    with started(tmp_path, seeing=False) as api:
         answer = api.client.post("/api/session", json={"token": api.settings.access_token})
         cookie = answer.headers["set-cookie"].partition(";")[0]
-    with started(tmp_path) as api:
+    with started(tmp_path, seeing=False) as api:
         host = {"host": f"127.0.0.1:{api.settings.port}"}
         assert httpx2.get(f"{api.origin}/api/session", headers={**host, "cookie": cookie}).status_code == 200

@@ -13,10 +13,11 @@ from backend.jobs.outcomes import Failed
 from backend.lab import cli
 from backend.lab.errors import LabError
 from backend.lab.jobs import changed, duration, time_of
+from benchmarks.sets import put_set
 from simclr.config import PretrainConfig
 from simclr.events import Checkpoint, Progress
+from tests.backend.api.lab import images
 from tests.backend.api.process import Api, started
-from tests.sets import put_builtin
 
 pytestmark = pytest.mark.slow
 
@@ -25,13 +26,15 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with started(tmp_path_factory.mktemp("api")) as running:
+    with started(tmp_path_factory.mktemp("api"), seeing=False) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def dataset_id(api: Api) -> str:
-    return put_builtin(api.settings, "digits")
+def dataset_id(api: Api) -> Iterator[str]:
+    catalogue = open_catalogue(api.settings)
+    yield put_set(catalogue, api.settings.data_folder, images(600), "Little")
+    catalogue.close()
 
 
 @pytest.fixture
