@@ -1,6 +1,8 @@
 """One lab and one PostgreSQL for all tests of a process; every test leaves the lab sound."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,18 @@ from tests.worker.waiting import until
 
 
 @pytest.fixture(scope="session")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def references(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where labs keep what undisturbed trainings make; one folder for all processes of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "references"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory, references: Path) -> Iterator[Lab]:
     with socket_folder() as sockets:
-        lab = Lab(tmp_path_factory.mktemp("lab") / "data", sockets)
+        lab = Lab(tmp_path_factory.mktemp("lab") / "data", sockets, references=references)
         yield lab
         lab.close()
 

@@ -1,6 +1,7 @@
 """A lab of real parts to do harm to: Redis, Celery workers, training, catalogue and API, each of which a test may end."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -29,7 +30,8 @@ from backend.vision import Vision
 from benchmarks.squares import add_squares
 from simclr.config import EncoderConfig, PretrainConfig
 from simclr.runs import sha256_of
-from tests.backend.api.lab import BLIND, ORIGIN
+from tests.backend.api.blind import BLIND
+from tests.backend.api.lab import ORIGIN
 from tests.faults.app import OVERRIDES
 from tests.worker.redis_server import executable
 from tests.worker.waiting import all_stand_still, children_of, is_running, until
@@ -37,12 +39,12 @@ from tests.worker.waiting import all_stand_still, children_of, is_running, until
 Worker = subprocess.Popen[bytes]
 # Where it is set and nobody has compiled torch before, every start of a worker costs 13 s of a core instead of 5.
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-# Some 3 s of training on one core, 200 steps, 4 an epoch.
+# Some 2 s of training on one core, 120 steps, 4 an epoch: time enough for harm after its first checkpoint.
 TRAINING = PretrainConfig(
-    epochs=50, batch_size=16, knn_every=10, projection_width=16, projection_dim=8,
+    epochs=30, batch_size=16, knn_every=10, projection_width=16, projection_dim=8,
     encoder=EncoderConfig(architecture="resnet8", width=8),
 )  # fmt: skip
-BRIEF = TRAINING.model_copy(update={"epochs": 10})
+BRIEF = TRAINING.model_copy(update={"epochs": 5})
 SECONDS = 120.0  # a test waits no longer than so many for anything
 
 
@@ -50,9 +52,18 @@ class Lab:
     """Everything in one folder, with a short path for Redis' socket; ``close`` leaves no process behind."""
 
     def __init__(
-        self, data: Path, sockets: Path, *, database_url: str | None = None, dataset_id: str | None = None
+        self,
+        data: Path,
+        sockets: Path,
+        *,
+        database_url: str | None = None,
+        dataset_id: str | None = None,
+        references: Path | None = None,
     ) -> None:
-        """A new lab; with ``dataset_id``, which it holds, one that is there already, as the first program to start finds it."""
+        """A new lab; with ``dataset_id``, which it holds, one that is there already, as the first program to start finds it.
+
+        Labs with the same images, also of other processes, may share the folder ``references``.
+        """
         self.socket = sockets / "redis.sock"
         self.settings = Settings(data=data, redis_url=f"redis+socket://{self.socket}", database_url=database_url)
         self.data = self.settings.data_folder
@@ -62,8 +73,10 @@ class Lab:
             dataset_id = add_squares(self.catalogue, self.data)
         self.dataset_id = dataset_id
         self.workers: list[Worker] = []
+        self.perhaps_deaf: list[Worker] = []  # those that were there when Redis was killed
         self.log = data.parent / "workers.log"
-        self._reference: dict[int, str] = {}
+        self.references = references or data.parent / "references"
+        self.references.mkdir(exist_ok=True)
         self.start_redis()
 
     # Parts
@@ -74,6 +87,7 @@ class Lab:
         until(self._redis_answers, "Redis")
 
     def kill_redis(self) -> None:
+        self.perhaps_deaf = list(self.workers)
         self.redis.kill()
         self.redis.wait()
 
@@ -107,9 +121,9 @@ class Lab:
         self.workers.append(worker)
         return worker
 
-    def start_worker(self, **timing: float) -> Worker:
+    def start_worker(self) -> Worker:
         """Start a worker that is ready for a job."""
-        worker = self.launch(**timing)
+        worker = self.launch()
         self.until_warm(worker)
         return worker
 
@@ -221,17 +235,17 @@ class Lab:
     # What must be true
 
     def reference(self, config: PretrainConfig = TRAINING) -> str:
-        """Digest of the encoder that an undisturbed training makes."""
-        if config.epochs not in self._reference:
-            self.a_worker()
-            job_id = self.submit(config)
-            assert self.until_state(job_id, State.SUCCEEDED).epoch == 1
-            self._reference[config.epochs] = self.encoder(job_id).sha256
-        return self._reference[config.epochs]
-
-    def expect_as(self, other: "Lab") -> None:
-        """Take over what undisturbed trainings make from a lab with the same images."""
-        self._reference = other._reference
+        """Digest of the encoder that an undisturbed training makes; the first who asks for it trains, others wait."""
+        with (self.references / str(config.epochs)).open("a+") as kept:
+            fcntl.flock(kept, fcntl.LOCK_EX)
+            kept.seek(0)
+            if not (digest := kept.read()):
+                self.a_worker()
+                job_id = self.submit(config)
+                assert self.until_state(job_id, State.SUCCEEDED).epoch == 1
+                digest = self.encoder(job_id).sha256
+                kept.write(digest)
+        return digest
 
     def encoder(self, job_id: str) -> EncoderRow:
         with self.catalogue.reading() as session:

@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_f19_postgres_is_killed_and_comes_back_then_is_cut_off_for_longer_than_a_lease(
-    postgres: Postgres, tmp_path: Path
+    postgres: Postgres, references: Path, tmp_path: Path
 ) -> None:
     with socket_folder() as sockets:
-        lab = Lab(tmp_path / "data", sockets, database_url=postgres.create("lab"))
+        lab = Lab(tmp_path / "data", sockets, database_url=postgres.create("lab"), references=references)
         try:
             lab.reference()
             a_short_outage_changes_nothing(lab, postgres)

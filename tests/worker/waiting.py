@@ -10,13 +10,15 @@ T = TypeVar("T")
 
 def until(condition: Callable[[], T], what: str, *, within_s: float = 20.0) -> T:
     """The first true value of ``condition``; fails, naming ``what`` was waited for, when none comes in time."""
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
     while True:
         if value := condition():
             return value
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - began
+        if waited_s > within_s:
             raise AssertionError(f"not within {within_s:g} s: {what}")
-        time.sleep(0.02)
+        # The longer it takes, the less often: looking takes time from what is waited for.
+        time.sleep(min(max(0.02, waited_s / 20), 0.2))
 
 
 def is_running(pid: int) -> bool:
