@@ -74,7 +74,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     write_folder(folder / "server/plants")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIMCLR_LAB_FOLDERS", str(folder / "server"))
-        with started(settings.data_folder) as api:
+        with started(settings.data_folder, seeing=False) as api:
             yield Shown(api, dataset, f"{api.origin}/data/{dataset_id}")
 
 
