@@ -93,10 +93,14 @@ def events(stream: httpx2.Response) -> Iterator[dict[str, str]]:
             event = {}
 
 
-def test_the_first_answer_waits_for_no_large_library(tmp_path: Path) -> None:
+def test_the_first_answer_waits_for_no_large_library_and_a_killed_api_takes_its_child_along(tmp_path: Path) -> None:
     """Each of them takes from half a second to several to import."""
     with started(tmp_path) as api:
         loaded = Path(f"/proc/{api.pid}/maps").read_text()
+        wait_until(lambda: bool(children(api.pid)))
+        (child,) = children(api.pid)
+        api.process.kill()
+        wait_until(lambda: is_gone(child))
     assert "numpy" in loaded  # so that a library would be seen
     for library in ("torch", "torchvision", "scipy", "sklearn", "PIL", "pandas", "playwright"):
         assert f"/{library}/" not in loaded
@@ -298,14 +302,6 @@ def test_a_client_that_does_not_read_holds_nobody_up_who_stops_the_lab(tmp_path:
                 tell(catalogue, held, *(f"{n}.{k} {words}" for k in range(100)))
             catalogue.close()
             api.stop(10.0)
-
-
-def test_a_killed_api_takes_its_child_along(tmp_path: Path) -> None:
-    with started(tmp_path) as api:
-        wait_until(lambda: bool(children(api.pid)))
-        (child,) = children(api.pid)
-        api.process.kill()
-        wait_until(lambda: is_gone(child))
 
 
 def test_a_session_survives_a_restart(tmp_path: Path) -> None:
