@@ -24,7 +24,7 @@ from simclr.runs import writing
 # 0.936 at a breadth of 128, instead of 1.000.
 LINKS, BREADTH_OF_BUILDING = 16, 100
 # How many candidates a search keeps: the fewest with which RECALL_WANTED is reached.
-BREADTHS = (32, 64, 128, 256, 512, 1024)
+BREADTHS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 RECALL_WANTED = 0.97
 QUERIES = 200
 ROWS_AT_ONCE = 20_000
