@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from simclr.device import Device
 from simclr.events import Log, Stopped
-from simclr.lightning import SIGTERMException, pl
 from simclr.memory import is_out_of_memory
 from simclr.resume import Keeper, Saved, State
 from simclr.training import Batches, Course, Watch

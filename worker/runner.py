@@ -26,6 +26,7 @@ from typing import NoReturn
 
 from simclr.events import ShouldStop
 from worker.attempt import Say, attempt
+from worker.lightning import load_lightning
 from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready, Trial
 from worker.trial import try_out
 
@@ -179,6 +180,7 @@ def warm_up() -> None:
     out what is here now, and so leave its memory shared.
     """
     gc.disable()
+    load_lightning()
     for name in SCIENCE:
         importlib.import_module(name)
     gc.freeze()
