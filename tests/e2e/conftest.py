@@ -70,24 +70,28 @@ class Complaints:
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """``simclr-lab up`` on a free port, shared by all files that need one, each with images of its own; nothing of it is left
-    afterwards."""
-    data = str(tmp_path_factory.mktemp("lab") / "data")
+    """A lab that all files share which need one, each with images of its own."""
+    with up(tmp_path_factory.mktemp("lab") / "data") as started:
+        yield started
+
+
+@contextmanager
+def up(data: Path, **settings: str) -> Iterator[Lab]:
+    """``simclr-lab up`` on a free port; nothing of it is left afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMCLR_LAB_")}
-    started = Started(
-        "up", environ={**inherited, "SIMCLR_LAB_DATA": data, "SIMCLR_LAB_PORT": str(port), "TERM": "dumb"}
-    )
+    own = {"SIMCLR_LAB_DATA": str(data), "SIMCLR_LAB_PORT": str(port), "TERM": "dumb"}
+    started = Started("up", environ=inherited | own | settings)
     try:
         started.until(READY)
         found = re.search(r"(http://\S+)/#token=(\S+)", started.printed)
         assert found, started.printed
-        yield Lab(found[1], found[2], data, started.process.pid)
+        yield Lab(found[1], found[2], str(data), started.process.pid)
     finally:
         if started.process.poll() is None:
             started.stop(signal.SIGTERM)
-        eventually(lambda: not processes_of(data), within_s=10)
+        eventually(lambda: not processes_of(str(data)), within_s=10)
 
 
 @pytest.fixture(scope="package")

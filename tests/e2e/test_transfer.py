@@ -58,6 +58,7 @@ def counted(page: Page) -> Locator:
 def test_a_grid_that_was_computed_is_not_computed_again(page: Page, grid: str) -> None:
     page.goto(grid)
     page.get_by_role("link", name="Transfer", exact=True).click()
+    page.get_by_role("combobox", name="Image set").select_option("Digits · 1,797 images · 8 px")
     expect(page.get_by_role("link", name="Pixels", exact=True)).to_be_visible()
     page.get_by_role("checkbox", name=re.compile("raw pixels")).check()
     plan = page.get_by_label("Plan")
@@ -74,7 +75,7 @@ def test_dashboards_compare_what_a_grid_found_and_keep_their_view_in_the_address
     page.goto(grid)
     assert grave_violations(page) == []
     page.get_by_role("link", name="Dashboards").click()
-    expect(counted(page)).to_have_text("4 of 4")
+    expect(counted(page)).to_have_text(re.compile("^4 of "))
     bars = page.get_by_role("figure", name="Test accuracy by strategy and encoder")
     labels = page.get_by_role("figure", name="Test accuracy by number of labels")
     expect(labels).to_be_visible()
@@ -96,10 +97,10 @@ def test_dashboards_compare_what_a_grid_found_and_keep_their_view_in_the_address
         expect(page.get_by_role("heading", level=2, name="What stands behind it")).to_be_visible()
         page.go_back()
     page.get_by_role("searchbox").fill("probe 10 %")
-    expect(counted(page)).to_have_text("1 of 4")
+    expect(counted(page)).to_have_text(re.compile("^1 of "))
     expect(page).to_have_url(re.compile("q=probe"))
     page.reload()
-    expect(counted(page)).to_have_text("1 of 4")
+    expect(counted(page)).to_have_text(re.compile("^1 of "))
     assert grave_violations(page) == []
 
 
@@ -115,7 +116,7 @@ def test_two_results_are_tested_in_pairs_and_one_is_tagged_and_deleted(page: Pag
     chosen.get_by_label("Tag").fill("weak")
     chosen.get_by_role("button", name="Add").click()
     page.get_by_role("combobox", name="Tag").select_option("weak")
-    expect(counted(page)).to_have_text("1 of 4")
+    expect(counted(page)).to_have_text(re.compile("^1 of "))
     chosen.get_by_role("button", name="Delete …").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete 1 result").click()
     expect(page.get_by_text("No result fits these filters.")).to_be_visible()

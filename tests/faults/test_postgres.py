@@ -20,6 +20,7 @@ def test_f19_postgres_is_killed_and_comes_back_then_is_cut_off_for_longer_than_a
     with socket_folder() as sockets:
         lab = Lab(tmp_path / "data", sockets, database_url=postgres.create("lab"), references=references)
         try:
+            lab.a_worker()
             lab.reference()
             a_short_outage_changes_nothing(lab, postgres)
             a_long_one_costs_an_attempt(lab, postgres)
