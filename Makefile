@@ -53,7 +53,7 @@ check-tests: setup
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 -m "not slow and not e2e"
 
 test-python: setup
-	@$(TESTING) $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not e2e"
+	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not e2e"
 
 test-browser: setup pages
 	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \

@@ -1,8 +1,11 @@
 """Real threads at the same file: every job is claimed once, and a double submission is one job."""
 
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from backend.catalogue.engine import Catalogue, open_catalogue
@@ -11,8 +14,16 @@ from backend.jobs import store
 from backend.settings import Settings
 from simclr.events import Log
 from tests.backend.jobs.rows import PRETRAINED, add_dataset, submit
+from tests.backend.jobs.test_lifecycle import IN_MEMORY
 
 WORKERS = 4
+
+
+@pytest.fixture
+def settings() -> Iterator[Settings]:
+    """In memory, where there is such a folder: a disk that others keep busy may hold a commit up for longer than writers wait."""
+    with tempfile.TemporaryDirectory(prefix="races-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
+        yield Settings(data=Path(folder) / "data")
 
 
 def at_once(settings: Settings, work: Callable[[Catalogue, int], None]) -> None:
