@@ -46,7 +46,7 @@ up: setup pages ## Start the lab and print its link
 test: setup pages ## Prove it all: linters, types, units, real processes, a browser
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-python test-browser check-frontend check-python
 
-check: setup pages ## The quick half of it, under 90 seconds: for every change
+check: setup pages ## The quick half of it: for every change
 	@$(MAKE) --no-print-directory -j3 --output-sync=target check-tests check-frontend check-python
 
 check-tests: setup

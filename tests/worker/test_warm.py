@@ -17,6 +17,8 @@ from tests.worker.waiting import children_of, is_running, until
 from worker.protocol import Exit, Exited, Finished, Message, Order
 from worker.warm import WarmRunner
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def runner() -> Iterator[WarmRunner]:

@@ -14,6 +14,8 @@ from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
 from tests.backend.api.routes import ID, ID_ROUTES, JSON_ROUTES
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-7f3a"
 BODIES: tuple[bytes, ...] = (
     b"",

@@ -17,6 +17,8 @@ from tests.simclr.datasets.hostile_images import REFUSED as REFUSED_IMAGES
 from tests.simclr.datasets.hostile_tars import tarred
 from tests.simclr.datasets.pictures import class_folders, pack, png
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("zip", "tar", "tar.gz", "tar.xz")
 UP, TARGETS = (
     ("../", "../../", "cat/../../", "a/b/../../../", "./../"),
