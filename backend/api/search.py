@@ -14,7 +14,7 @@ from backend.api.fields import RowId
 from backend.api.images import MAX_INDEX
 from backend.api.rows import check_index, dataset_row, encoder_row, label_of
 from backend.api.search_answers import EnginesOut, QueryOut, SearchOut, engine_out, hits, precisions
-from backend.api.search_filters import images_among, search_distinct
+from backend.api.search_filters import images_among, search_images
 from backend.catalogue.models import BankRow, DatasetRow, EncoderRow
 from backend.deps import Lab, LabDep
 from backend.errors import ApiError
@@ -99,11 +99,7 @@ def search(body: SearchIn, lab: LabDep) -> Response:
     query, engine = _query(searched.exact, body), searched.chosen.engine
     kinds = lab.kinds.get(lab.folder / searched.row.key) if body.exclude_duplicates else None
     began = time.perf_counter()
-    found = (
-        engine.search(query, k, asked, among)
-        if kinds is None
-        else search_distinct(engine, query, k, asked, among, kinds)
-    )
+    found = search_images(engine, query, k, asked, among, kinds)
     took_s = time.perf_counter() - began
     label, class_name = label_of(dataset, body.image_index)
     # Where one class may be found, precision would say nothing.
@@ -142,13 +138,9 @@ def _search_for(asked: UploadSearchQuery, image: bytes, lab: Lab) -> Response:
     query = np.frombuffer(encoded.blobs[0], dtype=np.float32)
     kinds = lab.kinds.get(lab.folder / searched.row.key) if asked.exclude_duplicates else None
     began = time.perf_counter()
-    if kinds is None:
-        found = engine.search(query, k, among=among)
-    else:
-        pixels = encoded.blobs[1]
-        found = search_distinct(
-            engine, query, k, (), among, kinds, lambda index: dataset.images[index].tobytes() == pixels
-        )
+    found = search_images(
+        engine, query, k, (), among, kinds, lambda index: dataset.images[index].tobytes() == encoded.blobs[1]
+    )
     took_s = time.perf_counter() - began
     answer = SearchOut(
         k=k,

@@ -60,23 +60,25 @@ def images_among(
     return among, min(asked.k, available)
 
 
-def search_distinct(
+def search_images(
     engine: Engine,
     query: Rows,
     k: int,
     exclude: Collection[int],
     among: Mask | None,
-    kinds: NDArray[np.int64],
+    kinds: NDArray[np.int64] | None,
     is_query: Callable[[int], bool] = lambda _index: False,
 ) -> Found:
-    """The ``k`` nearest of different pixels; of equal ones the nearest that may be found, which is the first in the set.
+    """The ``k`` nearest, with ``kinds`` of different pixels: of equal ones the nearest that may be found, the first in the set.
 
     Args:
         engine: Who searches.
         query, k, exclude, among: As ``Engine.search`` has them; duplicates of what is excluded are not found either.
-        kinds: See ``simclr.datasets.kinds``.
+        kinds: See ``simclr.datasets.kinds``; None where duplicates may be found.
         is_query: Whether an image has the pixels of a query that is none of the set.
     """
+    if kinds is None:
+        return engine.search(query, k, exclude, among)
     left_out = np.flatnonzero(np.isin(kinds, kinds[list(exclude)])) if exclude else np.empty(0, np.int64)
     asked = k
     while True:

@@ -4,10 +4,10 @@ import type { SearchOut } from '../api/types';
 import { latest } from '../lib/latest';
 import { find, forget, keyOf, known, type Question } from './answers';
 
-/** What stands in one place of the page; while an answer is awaited the one before stays, and is `busy`. */
 /** After which time an engine that was being made is asked for again. */
 const AGAIN_MS = 3000;
 
+/** What stands in one place of the page; while an answer is awaited the one before stays, and is `busy`. */
 export class ColumnHits {
   answer = $state.raw<SearchOut | null>(null);
   busy = $state(false);
