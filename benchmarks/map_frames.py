@@ -12,13 +12,14 @@ from backend.jobs.maps import MapOrder, content_of, enter_map
 from backend.jobs.outcomes import Artefact, Succeeded
 from backend.jobs.states import Kind
 from benchmarks.load_lab import LoadLab, running
+from benchmarks.sets import put_set
 from benchmarks.studio import browser_path
-from simclr.datasets import Dataset, write_dataset
+from simclr.datasets import Dataset
 from simclr.encoder_file import image_facts, pixels_encoder
 from simclr.map_config import MapConfig
 from simclr.results import EmbedResult, MapFigures, MapResult
 from simclr.runs import sha256_of
-from tests.e2e.test_map import SLOW_WEBGL
+from tests.e2e.map_lab import SLOW_WEBGL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -140,7 +141,7 @@ def add_map(lab: LoadLab) -> str:
     images = random.integers(0, 256, (POINTS, 1, SIZE_PX, SIZE_PX), dtype=np.uint8)
     names = tuple(f"class {i}" for i in range(CLASSES))
     dataset = Dataset(images, labels, np.zeros(POINTS, np.uint8), names, "made for a benchmark")
-    info = write_dataset(dataset, folder / "datasets/points")
+    dataset_id = put_set(lab.catalogue, folder, dataset, "points")
     key = "encoders/pixels.safetensors"
     (folder / key).parent.mkdir(parents=True, exist_ok=True)
     described = pixels_encoder(image_facts(dataset), folder / key)
@@ -150,12 +151,7 @@ def add_map(lab: LoadLab) -> str:
     bank = random.normal(size=(POINTS, 16)).astype(np.float32)
     np.save(folder / "maps/bank.npy", bank / np.linalg.norm(bank, axis=1, keepdims=True))
     with lab.catalogue.writing() as session:
-        row = DatasetRow(
-            name="points", key="datasets/points", content_hash=info.content_hash, info=info.model_dump(mode="json"),
-            created_at=time.time(),
-        )  # fmt: skip
-        session.add(row)
-        session.flush()
+        row = session.get_one(DatasetRow, dataset_id)
         encoder = EncoderRow(
             name="pixels", origin="pixels", key=key, sha256=sha256_of(folder / key), dataset_id=row.id, created_at=time.time(),
             description=described.model_dump(mode="json"),

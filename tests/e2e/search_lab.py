@@ -1,19 +1,19 @@
 """A data folder whose sets, encoders and embeddings are there already, as if jobs had made them: no page has to wait for one."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from backend.catalogue.engine import Catalogue, open_catalogue
-from backend.catalogue.models import DatasetRow, EncoderRow
+from backend.catalogue.models import EncoderRow
 from backend.catalogue.upgrade import upgrade
 from backend.jobs import store
 from backend.jobs.outcomes import Artefact, Outcome, Succeeded
 from backend.jobs.states import Kind
 from backend.settings import Settings
+from benchmarks.sets import put_set
 from simclr.config import EmbedConfig, EncoderConfig, PretrainConfig
-from simclr.datasets import Dataset, write_dataset
+from simclr.datasets import Dataset
 from simclr.embed import embed
 from simclr.encoder_file import EncoderFile, image_facts, pixels_encoder, projection_of
 from simclr.encoders import build_head, save_encoder, seeded
@@ -32,13 +32,7 @@ class PlayedLab:
         folder.mkdir()
         self.catalogue: Catalogue = open_catalogue(Settings(data=folder))
         upgrade(self.catalogue.engine)
-        info = write_dataset(dataset, folder / "datasets" / "shown")
-        self.dataset = self._add(
-            lambda: DatasetRow(
-                name="factors", key="datasets/shown", content_hash=info.content_hash, created_at=time.time(),
-                info=info.model_dump(mode="json"),
-            )
-        )  # fmt: skip
+        self.dataset = put_set(self.catalogue, folder, dataset, "factors")
 
     def pretrained(self) -> tuple[str, str]:
         """The ids of a pretraining and of the encoder that it made."""
@@ -98,16 +92,11 @@ class PlayedLab:
         return path
 
     def _encoder(self, key: str, name: str, described: EncoderFile, **more: Any) -> str:
-        return self._add(
-            lambda: EncoderRow(
-                name=name, origin=described.origin, key=key, sha256=sha256_of(self.folder / key),
-                description=described.model_dump(mode="json"), dataset_id=self.dataset, created_at=time.time(), **more,
-            )
+        row = EncoderRow(
+            name=name, origin=described.origin, key=key, sha256=sha256_of(self.folder / key),
+            description=described.model_dump(mode="json"), dataset_id=self.dataset, created_at=time.time(), **more,
         )  # fmt: skip
-
-    def _add(self, make: Callable[[], DatasetRow | EncoderRow]) -> str:
         with self.catalogue.writing() as session:
-            row = make()
             session.add(row)
             session.flush()
             return row.id

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../src/api/types';
 import RunsPage from '../../src/pages/RunsPage.svelte';
 import { location } from '../../src/state/location.svelte';
-import { job, progress } from '../fixtures/job';
+import { evaluation, job, progress } from '../fixtures/job';
 import { FakeLab } from '../fixtures/lab';
 import { chartsAreWide } from '../fixtures/width';
 
@@ -12,22 +12,9 @@ const RUNS = [
   job({ id: '01b', name: 'Hot', config: { epochs: 2, temperature: 5 } }),
 ];
 const look = (seq: number, epoch: number, accuracy: number): JobEvent => ({
-  seq,
-  at: seq,
-  kind: 'evaluation',
-  epoch,
-  step: 20 * epoch,
-  n: 500,
-  knn_accuracy: accuracy,
-  probe_accuracy: null,
-  contrast_top1: 0.5,
-  contrast_top5: 0.8,
-  mean_rank: 3.2,
-  alignment: 0.4,
+  ...evaluation(seq, { step: 20 * epoch, epoch }, accuracy),
   uniformity: -2.5 - accuracy,
   rank_h: 60 * accuracy,
-  rank_z: 30,
-  std_z: 0.08,
 });
 
 let lab: FakeLab;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent, JobState } from '../../src/api/types';
 import { curve, shareDone, tell, untrainedStart, UNTOLD, withAccuracy } from '../../src/lib/story';
+import { evaluation as lookAt } from '../fixtures/job';
 
 function progress(seq: number, step: number, loss: number | null): JobEvent {
   return {
@@ -16,24 +17,7 @@ function checkpoint(seq: number, step: number): JobEvent {
   return { seq, at: seq, kind: 'checkpoint', step, epoch: 1, name: 'c.pt', sha256: 'f', knn_accuracy: null };
 }
 function evaluation(seq: number, step: number, accuracy: number): JobEvent {
-  return {
-    seq,
-    at: seq,
-    kind: 'evaluation',
-    epoch: step === 0 ? 0 : 1,
-    step,
-    n: 500,
-    knn_accuracy: accuracy,
-    probe_accuracy: null,
-    contrast_top1: 0.5,
-    contrast_top5: 0.8,
-    mean_rank: 3.2,
-    alignment: 0.4,
-    uniformity: -2.5,
-    rank_h: 60,
-    rank_z: 30,
-    std_z: 0.08,
-  };
+  return lookAt(seq, { step, epoch: step === 0 ? 0 : 1 }, accuracy);
 }
 
 describe('the story of a job', () => {
