@@ -40,9 +40,11 @@ def check_job(config: JobConfig, info: DatasetInfo, dataset_name: str, encoder: 
 
 def check_device(session: Session, device: str | None) -> None:
     """Refuse a device that no worker has, unless one may still turn out to have it."""
+    if device is None:
+        return
     workers = [worker for worker in presence.alive(session) if presence.reach_of(worker).lanes != {Lane.IMPORT}]
     known = {worker.device_name for worker in workers}
-    if device is None or device in known or None in known or not workers:
+    if device in known or None in known or not workers:
         return
     names = ", ".join(sorted(name for name in known if name))
     raise ApiError(

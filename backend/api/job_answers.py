@@ -1,6 +1,7 @@
 """What is answered about jobs, and how any request becomes one."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import BackgroundTasks, Header, Response
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.api.rows import dataset_row, encoder_row, job_row
 from backend.catalogue import queries
+from backend.catalogue.ids import new_id
 from backend.catalogue.models import JobRow
 from backend.deps import Lab
 from backend.errors import ApiError
@@ -84,12 +86,12 @@ def submitted(lab: Lab, key: str | None, prepare: Callable[[Session], store.Subm
         if key and (known := queries.job_with_key(session, key)):
             return jobs_out(session, [known])[0], False
         submission = prepare(session)
+    submission = replace(submission, id=submission.id or new_id())
     with lab.catalogue.writing() as session:
-        # The same request may have come twice at once.
-        known = queries.job_with_key(session, key) if key else None
-        job = known or _queue(session, submission)
+        job = _queue(session, submission)
     with lab.catalogue.reading() as session:
-        return jobs_out(session, [job_row(session, job.id)])[0], known is None
+        # The same request may have come twice at once, and the other one have been first.
+        return jobs_out(session, [job_row(session, job.id)])[0], job.id == submission.id
 
 
 def answered(lab: Lab, submission: tuple[JobOut, bool], after: BackgroundTasks, response: Response) -> JobOut:

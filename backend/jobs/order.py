@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Float, Row, Select, Subquery, and_, bindparam, case, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, defer
+from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from backend.catalogue.models import JobRow
 from backend.jobs.states import Desired, Lane, State
@@ -39,7 +39,7 @@ def is_claimable(reach: Reach) -> ColumnElement[bool]:
 @cache
 def next_claimable(reach: Reach) -> Select[str]:
     """The id of the job whose turn it is at the parameter ``MOMENT``, at most one."""
-    # Kept, as to compose it takes longer than to execute it, and every worker asks again and again.
+    # Kept, as is the next one: to compose it takes longer than to execute it, and every worker asks again and again.
     statement, turn = _in_turn(JobRow.id, is_claimable(reach))
     return statement.order_by(*turn).limit(1)
 
@@ -49,9 +49,16 @@ def waiting_in_turn(session: Session) -> Sequence[Row[JobRow, int, float]]:
 
     Each with the round it is in, from 1, and when a job of its submitter was started last, 0 where none was.
     """
+    return session.execute(_all_waiting()).all()
+
+
+@cache
+def _all_waiting() -> Select[JobRow, int, float]:
     statement, turn = _in_turn(JobRow, _is_waiting())
-    statement = statement.options(defer(JobRow.config), defer(JobRow.result))  # which nobody reads who asks for turns
-    return session.execute(statement.add_columns(turn[1], turn[2]).order_by(*turn)).all()
+    # All that is read of many by who asks for turns.
+    few = load_only(JobRow.lane, JobRow.priority, JobRow.pinned_to, JobRow.predicted_s, JobRow.not_before)
+    statement = statement.options(few)
+    return statement.add_columns(turn[1], turn[2]).order_by(*turn)
 
 
 def round_of_new(session: Session, submitter: str, priority: int) -> tuple[int, float]:

@@ -1,5 +1,6 @@
 """Where waiting jobs stand and when each may start: the queue played forward over the workers that are there."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -57,11 +58,11 @@ def _play(session: Session, queue: Sequence[Waiting]) -> Iterator[Place]:
     if not queue:
         return
     reaches, free_in_s = _seats(session)
-    taken: list[frozenset[int]] = []
+    taken: Counter[frozenset[int]] = Counter()  # jobs before, by who may take them
     for job in queue:
         able = frozenset(n for n, reach in enumerate(reaches) if reach.covers(job.lane, job.pinned_to))
-        position = 1 + sum(bool(able & other) or not (able or other) for other in taken)
-        taken.append(able)
+        position = 1 + sum(n for others, n in taken.items() if able & others or not (able or others))
+        taken[able] += 1
         seat = min(able, key=lambda n: (free_in_s[n] is None, free_in_s[n]), default=None)
         starts_in_s = free_in_s[seat] if seat is not None else None
         # A worker whose end is unknown may be free before one whose end is known; only an idle one is sure.
