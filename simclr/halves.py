@@ -89,7 +89,10 @@ class _Both(torch.autograd.Function):
         both: Halves[Any] = ctx.both
 
         def differentiate(number: int) -> tuple[Tensor, ...]:
-            return torch.autograd.grad(ctx.projections[number], both.parameters, gradients[number])
+            # The same, bit for bit, as with grad_outputs, for whose shapes torch loads sympy: most of a second in every job.
+            with torch.enable_grad():
+                product = (ctx.projections[number] * gradients[number]).sum()
+            return torch.autograd.grad(product, both.parameters)
 
         first, second = both.each(differentiate)
         ctx.projections = None

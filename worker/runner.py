@@ -26,6 +26,7 @@ from typing import NoReturn
 
 from simclr.events import ShouldStop
 from worker.attempt import Say, attempt
+from worker.compiler import leave_compiler_out
 from worker.lightning import load_lightning
 from worker.protocol import END_OF_JOB, Command, Exited, Message, Order, Ready, Trial
 from worker.trial import try_out
@@ -174,12 +175,13 @@ def die_with_parent(parent: int) -> None:
 
 
 def warm_up() -> None:
-    """Import everything that jobs need, for good.
+    """Import everything that every job needs, for good.
 
     While nothing is thrown away, looking for garbage would take a seventh of the time. Later looks, which are the jobs', leave
     out what is here now, and so leave its memory shared.
     """
     gc.disable()
+    leave_compiler_out()
     load_lightning()
     for name in SCIENCE:
         importlib.import_module(name)
@@ -202,14 +204,14 @@ def name_device(channel: Channel) -> None:
         channel.say(Ready(device=None))
 
 
-def main() -> None:
+def main(do: Do = attempt) -> None:
     channel = Channel()
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's business
     os.nice(NICENESS)
     warm_up()
     name_device(channel)
-    Runner(channel).serve()
+    Runner(channel, do).serve()
     os._exit(0)  # there is nothing to tidy, and torch takes seconds to do so
 
 
