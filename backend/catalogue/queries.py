@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import MappingResult, Text, and_, cast, func, or_, select
+from sqlalchemy import MappingResult, Text, and_, bindparam, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.models import (
@@ -22,6 +22,11 @@ from simclr.runs import PROJECTIONS
 
 AT_ONCE = 500  # values in one statement; SQLite takes 999 at least
 Item = TypeVar("Item")
+# Kept, as every attempt at a job, or every submission, asks for them, and to compose them takes longer than to execute them.
+NEWEST_FIRST = (
+    select(CheckpointRow).where(CheckpointRow.job_id == bindparam("job_id")).order_by(CheckpointRow.step.desc())
+)
+WITH_KEY = select(JobRow).where(JobRow.idempotency_key == bindparam("key"))
 
 
 def in_parts(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
@@ -89,8 +94,7 @@ def encoders_on_the_way(session: Session, job_id: str) -> Sequence[EncoderRow]:
 
 def checkpoints(session: Session, job_id: str) -> Sequence[CheckpointRow]:
     """A job's checkpoints, the newest first."""
-    newest_first = select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(CheckpointRow.step.desc())
-    return session.scalars(newest_first).all()
+    return session.scalars(NEWEST_FIRST, {"job_id": job_id}).all()
 
 
 def last_steps(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
@@ -152,7 +156,7 @@ def job(session: Session, job_id: str) -> JobRow | None:
 
 def job_with_key(session: Session, idempotency_key: str) -> JobRow | None:
     """The job that was submitted with this idempotency key."""
-    return session.scalar(select(JobRow).where(JobRow.idempotency_key == idempotency_key))
+    return session.scalar(WITH_KEY, {"key": idempotency_key})
 
 
 def job_counts(session: Session) -> dict[str, int]:

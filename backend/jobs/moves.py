@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
-from backend.catalogue.models import EventRow, JobRow
+from backend.catalogue.models import Base, EventRow, JobRow
 from backend.catalogue.queries import in_parts
 from backend.jobs.outcomes import Cancelled, Paused, Released
 from backend.jobs.saved import Saved, saved_of
@@ -17,11 +17,14 @@ from backend.jobs.timing import Timing
 STARTED = "The job has started."
 CANCELLED = "The job was cancelled."
 PAUSED = "The job is paused."
+# On the table, as in ``order``.
+EVENTS = Base.metadata.tables[EventRow.__tablename__]
 LAST_TOLD = (
-    select(EventRow.job_id, func.max(EventRow.seq))
-    .where(EventRow.job_id.in_(bindparam("job_ids", expanding=True)))
-    .group_by(EventRow.job_id)
+    select(EVENTS.c.job_id, func.max(EVENTS.c.seq))
+    .where(EVENTS.c.job_id.in_(bindparam("job_ids", expanding=True)))
+    .group_by(EVENTS.c.job_id)
 )
+TELLING = insert(EVENTS)
 
 
 class IllegalMove(Exception):
@@ -141,4 +144,4 @@ def _tell_all(session: Session, jobs: Sequence[JobRow], *told: tuple[str, dict[s
         for seq, (kind, data) in enumerate(told, start=last.get(job.id, 0) + 1)
     ]
     if rows:
-        session.execute(insert(EventRow), rows)
+        session.execute(TELLING, rows)

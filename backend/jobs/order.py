@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Row, Select, Subquery, and_, bindparam, case, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
+from sqlalchemy import Column, ColumnElement, Float, Row, Select, Subquery, and_, bindparam, case, func, or_, select
+from sqlalchemy.orm import Session, load_only
 
-from backend.catalogue.models import JobRow
+from backend.catalogue.models import Base, JobRow
 from backend.jobs.states import Desired, Lane, State
 
+# Statements on the table take half as long as those on the class, of which only who reads whole jobs has need.
+JOBS = Base.metadata.tables[JobRow.__tablename__]
 LANES = frozenset(Lane)
 MOMENT = "moment"  # a parameter of the statements below
 
@@ -31,16 +33,16 @@ UNPINNED = Reach()
 
 def is_claimable(reach: Reach) -> ColumnElement[bool]:
     """Whether a job may start at the parameter ``MOMENT`` where ``reach`` says; one that crashed waits a while."""
-    here = or_(JobRow.pinned_to.is_(None), JobRow.pinned_to == reach.device)
-    in_lane = [JobRow.lane.in_(sorted(reach.lanes))] if reach.lanes != LANES else []
-    return and_(_is_waiting(), here, *in_lane, JobRow.not_before <= bindparam(MOMENT, type_=Float))
+    here = or_(JOBS.c.pinned_to.is_(None), JOBS.c.pinned_to == reach.device)
+    in_lane = [JOBS.c.lane.in_(sorted(reach.lanes))] if reach.lanes != LANES else []
+    return and_(_is_waiting(), here, *in_lane, JOBS.c.not_before <= bindparam(MOMENT, type_=Float))
 
 
 @cache
 def next_claimable(reach: Reach) -> Select[str]:
     """The id of the job whose turn it is at the parameter ``MOMENT``, at most one."""
     # Kept, as is the next one: to compose it takes longer than to execute it, and every worker asks again and again.
-    statement, turn = _in_turn(JobRow.id, is_claimable(reach))
+    statement, turn = _in_turn(JOBS.c.id, is_claimable(reach))
     return statement.order_by(*turn).limit(1)
 
 
@@ -63,15 +65,15 @@ def _all_waiting() -> Select[JobRow, int, float]:
 
 def round_of_new(session: Session, submitter: str, priority: int) -> tuple[int, float]:
     """The round in which a new job of ``submitter``, no import, would be, and when a job of theirs was started last."""
-    mine = and_(JobRow.submitter == submitter, _is_import(JobRow).is_(False))
-    theirs = and_(mine, or_(JobRow.state == State.RUNNING, _is_waiting()))
-    before = or_(JobRow.state == State.RUNNING, JobRow.priority >= priority)
+    mine = and_(JOBS.c.submitter == submitter, _is_import(JOBS.c).is_(False))
+    theirs = and_(mine, or_(JOBS.c.state == State.RUNNING, _is_waiting()))
+    before = or_(JOBS.c.state == State.RUNNING, JOBS.c.priority >= priority)
     place = 1 + (session.scalar(select(func.count()).where(theirs, before)) or 0)
-    return place, session.scalar(select(func.max(JobRow.started_at)).where(mine)) or 0.0
+    return place, session.scalar(select(func.max(JOBS.c.started_at)).where(mine)) or 0.0
 
 
 def _is_waiting() -> ColumnElement[bool]:
-    return and_(JobRow.state == State.QUEUED, JobRow.desired == Desired.RUN)
+    return and_(JOBS.c.state == State.QUEUED, JOBS.c.desired == Desired.RUN)
 
 
 def _is_import(row: Any) -> ColumnElement[bool]:
@@ -86,14 +88,14 @@ def _in_turn(what: Any, condition: ColumnElement[bool]) -> tuple[Select[Any], tu
     after those of theirs that run; imports, which are done beside all else, have rounds of their own. Among one submitter's
     jobs, who may be several people without a name, grids and what is in none take turns in the same way.
     """
-    is_import = _is_import(JobRow).label("is_import")
-    by_age: tuple[Any, ...] = (JobRow.created_at, JobRow.id)
+    is_import = _is_import(JOBS.c).label("is_import")
+    by_age: tuple[Any, ...] = (JOBS.c.created_at, JOBS.c.id)
     of_group = func.row_number().over(
-        partition_by=(JobRow.submitter, is_import, JobRow.grid_id), order_by=(JobRow.priority.desc(), *by_age)
+        partition_by=(JOBS.c.submitter, is_import, JOBS.c.grid_id), order_by=(JOBS.c.priority.desc(), *by_age)
     )
-    columns = (JobRow.id, JobRow.submitter, is_import, JobRow.grid_id, JobRow.priority, JobRow.created_at)
+    columns = (JOBS.c.id, JOBS.c.submitter, is_import, JOBS.c.grid_id, JOBS.c.priority, JOBS.c.created_at)
     waiting = select(*columns, of_group.label("place")).where(condition).subquery()
-    groups, submitters = _served(JobRow.grid_id), _served()
+    groups, submitters = _served(JOBS.c.grid_id), _served()
     place = func.row_number().over(
         partition_by=(waiting.c.submitter, waiting.c.is_import),
         order_by=(waiting.c.priority.desc(), waiting.c.place, groups.c.at, waiting.c.created_at, waiting.c.id),
@@ -101,17 +103,15 @@ def _in_turn(what: Any, condition: ColumnElement[bool]) -> tuple[Select[Any], tu
     same_group = and_(_same(groups, waiting), groups.c.grid_id.is_not_distinct_from(waiting.c.grid_id))
     placed = select(waiting.c.id, waiting.c.submitter, waiting.c.is_import, place.label("place"))
     turns = placed.join_from(waiting, groups, same_group).subquery()
-    statement = (
-        select(what).join_from(JobRow, turns, turns.c.id == JobRow.id).join(submitters, _same(submitters, turns))
-    )
-    return statement, (JobRow.priority.desc(), turns.c.place + submitters.c.running, submitters.c.at, *by_age)
+    statement = select(what).join_from(JOBS, turns, turns.c.id == JOBS.c.id).join(submitters, _same(submitters, turns))
+    return statement, (JOBS.c.priority.desc(), turns.c.place + submitters.c.running, submitters.c.at, *by_age)
 
 
-def _served(*more: InstrumentedAttribute[Any]) -> Subquery:
+def _served(*more: Column[Any]) -> Subquery:
     """By submitter, imports apart, and by ``more``: when a job was started last, 0 where none was, and how many run."""
-    of = (JobRow.submitter, _is_import(JobRow).label("is_import"), *more)
-    running = func.sum(case((JobRow.state == State.RUNNING, 1), else_=0)).label("running")
-    last = func.coalesce(func.max(JobRow.started_at), 0.0).label("at")
+    of = (JOBS.c.submitter, _is_import(JOBS.c).label("is_import"), *more)
+    running = func.sum(case((JOBS.c.state == State.RUNNING, 1), else_=0)).label("running")
+    last = func.coalesce(func.max(JOBS.c.started_at), 0.0).label("at")
     return select(*of, last, running).group_by(*of).subquery()
 
 

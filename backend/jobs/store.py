@@ -28,7 +28,7 @@ from backend.jobs.maps import bank_keys, content_of_job
 from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, move_all, start, stop, tell, tell_state
 from backend.jobs.names import name_for
 from backend.jobs.needless import end_needless
-from backend.jobs.order import UNPINNED, Reach
+from backend.jobs.order import JOBS, UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import Saved, forget, keep, keep_epoch, keep_last, saved_of
 from backend.jobs.states import Desired, Kind, Lane, State, lane_of
@@ -349,8 +349,8 @@ def _taking(reach: Reach) -> ReturningUpdate[JobRow]:
 @cache
 def _waiting_alone(*, is_import: bool) -> Select[int]:
     """How many jobs wait that no grid submitted: imports, or all others."""
-    beside = JobRow.lane == Lane.IMPORT if is_import else JobRow.lane != Lane.IMPORT
-    return select(func.count()).where(JobRow.state == State.QUEUED, beside, JobRow.grid_id.is_(None))
+    beside = JOBS.c.lane == Lane.IMPORT if is_import else JOBS.c.lane != Lane.IMPORT
+    return select(func.count()).where(JOBS.c.state == State.QUEUED, beside, JOBS.c.grid_id.is_(None))
 
 
 @cache
@@ -361,9 +361,9 @@ def _counting(reach: Reach) -> Select[int]:
 LOCKING = select(JobRow).where(JobRow.id == bindparam("job_id")).with_for_update()
 DEVICE = select(WorkerRow.device).where(WorkerRow.id == bindparam("owner"))
 IS_HELD = and_(
-    JobRow.id == bindparam("held_id"), JobRow.epoch == bindparam("held_epoch"), JobRow.state == State.RUNNING
+    JOBS.c.id == bindparam("held_id"), JOBS.c.epoch == bindparam("held_epoch"), JOBS.c.state == State.RUNNING
 )
-DESIRED = select(JobRow.desired).where(IS_HELD)
+DESIRED = select(JOBS.c.desired).where(IS_HELD)
 HOLDING = update(JobRow).where(IS_HELD).values(lease_until=bindparam("until")).returning(JobRow)
 
 
