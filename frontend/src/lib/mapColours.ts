@@ -10,6 +10,8 @@ export interface Palette {
   /** Of what has no value. */
   none: Rgb;
   bad: Rgb;
+  /** Under the points. */
+  ground: Rgb;
 }
 
 const FAINT = 40;

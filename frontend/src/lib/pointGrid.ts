@@ -12,9 +12,9 @@ export class PointGrid {
   readonly #cell: number;
   readonly #left: number;
   readonly #low: number;
-  /** The points of cell c stand in `#order` from `#starts[c]` to `#starts[c + 1]`. */
   readonly #starts: Uint32Array;
-  readonly #order: Uint32Array;
+  /** All points, cell by cell, row by row: those of cell c from `#starts[c]` to `#starts[c + 1]`. */
+  readonly order: Uint32Array;
 
   /** `points` are x and y in turn. */
   constructor(points: Float32Array) {
@@ -39,7 +39,7 @@ export class PointGrid {
     this.#columns = Math.floor(width / this.#cell) + 1;
     this.#rows = Math.floor(height / this.#cell) + 1;
     this.#starts = new Uint32Array(this.#columns * this.#rows + 1);
-    this.#order = new Uint32Array(n);
+    this.order = new Uint32Array(n);
     const cells = new Uint32Array(n);
     for (let i = 0; i < n; i += 1) {
       const cell = this.#row(points[2 * i + 1] ?? 0) * this.#columns + this.#column(points[2 * i] ?? 0);
@@ -51,7 +51,7 @@ export class PointGrid {
     const next = this.#starts.slice();
     for (let i = 0; i < n; i += 1) {
       const cell = cells[i] ?? 0;
-      this.#order[next[cell] ?? 0] = i;
+      this.order[next[cell] ?? 0] = i;
       next[cell] = (next[cell] ?? 0) + 1;
     }
   }
@@ -89,7 +89,7 @@ export class PointGrid {
       const first = this.#starts[row * this.#columns + firstColumn] ?? 0;
       const end = this.#starts[row * this.#columns + lastColumn + 1] ?? 0;
       for (let at = first; at < end; at += 1) {
-        const i = this.#order[at] ?? 0;
+        const i = this.order[at] ?? 0;
         const [x, y] = [this.#points[2 * i] ?? 0, this.#points[2 * i + 1] ?? 0];
         if (x >= left && x <= right && y >= low && y <= high) tell(i, x, y);
       }

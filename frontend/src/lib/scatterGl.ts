@@ -1,4 +1,5 @@
 /** Points by WebGL 2: positions and colours lie on the graphics card, a move of the view changes three numbers. */
+import type { Rgb } from './mapColours';
 import type { Scatter, Scene } from './scatter';
 
 const VERTEX = `#version 300 es
@@ -51,7 +52,7 @@ export class GlScatter implements Scatter {
 
   /** Null where there is no WebGL 2 by a graphics card, or its shaders do not compile. */
   static on(canvas: HTMLCanvasElement, onlost: () => void): GlScatter | null {
-    const gl = canvas.getContext('webgl2', { antialias: false, depth: false });
+    const gl = canvas.getContext('webgl2', { alpha: false, antialias: false, depth: false });
     if (!gl || SLOW.test(rendererOf(gl))) return null;
     const program = programOf(gl);
     if (!program) return null;
@@ -78,7 +79,8 @@ export class GlScatter implements Scatter {
     this.#fill('to', to);
   }
 
-  colour(bytes: Uint8Array): void {
+  colour(bytes: Uint8Array, [red, green, blue]: Rgb): void {
+    this.gl.clearColor(red / 255, green / 255, blue / 255, 1);
     this.#fill('colour', bytes);
   }
 

@@ -1,92 +1,97 @@
-/** Points as little pictures, laid over pixels one by one: for machines on which no graphics card draws. */
-
-/** How much of each pixel of a rectangle a point covers, of 255; `left` and `top` are seen from the pixel of its middle. */
-export interface Stamp {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-  cover: Uint8Array;
-}
+/** Points as little pictures, laid over opaque pixels one by one: for machines on which no graphics card draws. */
 
 /** A point's middle lies on one of so many places of a pixel along each axis. */
 const PLACES = 4;
 const SQUARE_BELOW = 3;
+const SHARE_BITS = 9;
+const SHARES = (1 << SHARE_BITS) - 1;
 
-/** Stamps of a point of `size` pixels for every place of its middle, row by row: a square where it is small, else a disc. */
-export function stampsOf(size: number): Stamp[] {
-  return Array.from({ length: PLACES * PLACES }, (_, at) =>
-    stampOf(size, ((at % PLACES) + 0.5) / PLACES, (Math.floor(at / PLACES) + 0.5) / PLACES),
-  );
+/** Pictures of a point on a sheet of one width. */
+export interface Stamps {
+  /** No picture goes further from its middle, in pixels. */
+  reach: number;
+  /**
+   * One for every place of the middle, row by row: a number for each pixel that the point covers. Its low bits tell how much is
+   * covered, of 256; those above how many pixels it lies behind that of the middle, counted row by row.
+   */
+  marks: readonly Int32Array[];
 }
 
-function stampOf(size: number, x: number, y: number): Stamp {
+/** A point of `size` pixels on a sheet `width` pixels wide: a square where it is small, else a disc. */
+export function stampsOf(size: number, width: number): Stamps {
+  const marks = Array.from({ length: PLACES * PLACES }, (_, at) =>
+    marksOf(size, width, ((at % PLACES) + 0.5) / PLACES, (Math.floor(at / PLACES) + 0.5) / PLACES),
+  );
+  return { reach: Math.ceil(size / 2 + 1), marks };
+}
+
+function marksOf(size: number, width: number, x: number, y: number): Int32Array {
   const half = size / 2;
+  const isSquare = size < SQUARE_BELOW;
   // A pixel belongs to a square that holds its middle; to a disc also where its edge, one pixel wide, touches it.
-  const reach = size < SQUARE_BELOW ? half : half + 0.5;
-  const [left, right] = [Math.ceil(x - reach - 0.5), Math.ceil(x + reach - 0.5)];
-  const [top, bottom] = [Math.ceil(y - reach - 0.5), Math.ceil(y + reach - 0.5)];
-  const [width, height] = [right - left, bottom - top];
-  const cover = Uint8Array.from({ length: width * height }, (_, at) => {
-    if (size < SQUARE_BELOW) return 255;
-    const apart = Math.hypot(left + (at % width) + 0.5 - x, top + Math.floor(at / width) + 0.5 - y);
-    return Math.round(255 * Math.min(1, Math.max(0, half - apart + 0.5)));
-  });
-  // Rounding up gives -0, which is no integer to a machine, and three times slower.
-  return { left: left | 0, top: top | 0, width, height, cover };
+  const reach = isSquare ? half : half + 0.5;
+  const marks: number[] = [];
+  for (let row = Math.ceil(y - reach - 0.5); row < y + reach - 0.5; row += 1)
+    for (let column = Math.ceil(x - reach - 0.5); column < x + reach - 0.5; column += 1) {
+      const apart = Math.hypot(column + 0.5 - x, row + 0.5 - y);
+      const share = isSquare ? 256 : Math.round(256 * Math.min(1, Math.max(0, reach - apart)));
+      if (share > 0) marks.push(((row * width + column) << SHARE_BITS) | share);
+    }
+  return Int32Array.from(marks);
 }
 
-/** The colour `ink`, as far as `over` of 255 goes, over `under`. */
-function mixed(ink: number, over: number, under: number): number {
-  const both = over + ((under >>> 24) * (255 - over)) / 255;
-  // Most often a point lies on others of its class.
-  if (((under ^ ink) & 0xffffff) === 0) return ((both + 0.5) << 24) | (ink & 0xffffff);
-  const share = over / both;
-  const red = under & 255;
-  const green = (under >>> 8) & 255;
-  const blue = (under >>> 16) & 255;
-  return (
-    ((both + 0.5) << 24) |
-    ((blue + (((ink >>> 16) & 255) - blue) * share) << 16) |
-    ((green + (((ink >>> 8) & 255) - green) * share) << 8) |
-    (red + ((ink & 255) - red) * share)
-  );
+/** Points to be laid. */
+export interface Dots {
+  /** x and y in turn: `left + scale * x` and `top - scale * y` are pixels. */
+  places: Float32Array;
+  /** Of every point, red first and alpha last in memory. */
+  inks: Int32Array;
+  left: number;
+  top: number;
+  scale: number;
 }
 
-/** Pixels, red first and alpha last in memory, not multiplied by alpha; as 32-bit numbers of a little-endian machine. */
+/** Pixels, red first and alpha last in memory, all of them opaque; as 32-bit numbers of a little-endian machine. */
 export class Sheet {
-  readonly pixels: Uint32Array;
+  readonly pixels: Int32Array;
 
   constructor(
     readonly width: number,
     readonly height: number,
     buffer: ArrayBufferLike = new ArrayBuffer(4 * width * height),
   ) {
-    this.pixels = new Uint32Array(buffer);
+    this.pixels = new Int32Array(buffer);
   }
 
-  /** Lay a point of colour `ink` with its middle at x and y over what is there; what lies outside is left out. */
-  lay(stamps: readonly Stamp[], x: number, y: number, ink: number): void {
+  /** Lay points over what is there, one after another; none whose picture may cross an edge. */
+  lay({ reach, marks }: Stamps, { places, inks, left, top, scale }: Dots): void {
     const { pixels, width } = this;
-    const column = Math.floor(x) | 0;
-    const row = Math.floor(y) | 0;
-    const stamp = stamps[(((y - row) * PLACES) | 0) * PLACES + (((x - column) * PLACES) | 0)];
-    if (!stamp) return;
-    const { cover } = stamp;
-    const left = column + stamp.left;
-    const top = row + stamp.top;
-    const right = Math.min(left + stamp.width, width);
-    const bottom = Math.min(top + stamp.height, this.height);
-    const alpha = ink >>> 24;
-    for (let to = Math.max(0, top); to < bottom; to += 1) {
-      const covers = (to - top) * stamp.width - left;
-      for (let at = Math.max(0, left); at < right; at += 1) {
-        const share = cover[covers + at] ?? 0;
-        if (share === 0) continue;
-        const over = share === 255 ? alpha : Math.round((alpha * share) / 255);
-        const place = to * width + at;
-        const under = pixels[place] ?? 0;
-        pixels[place] = under === 0 ? (over << 24) | (ink & 0xffffff) : mixed(ink, over, under);
+    const [right, low] = [width - reach, this.height - reach];
+    for (let i = 0; i < inks.length; i += 1) {
+      const x = left + (places[2 * i] ?? 0) * scale;
+      const y = top - (places[2 * i + 1] ?? 0) * scale;
+      if (!(x >= reach && y >= reach && x < right && y < low)) continue;
+      const column = x | 0;
+      const row = y | 0;
+      const picture = marks[
+        (((y - row) * PLACES) | 0) * PLACES + (((x - column) * PLACES) | 0)
+      ] as Int32Array;
+      const middle = row * width + column;
+      const ink = inks[i] ?? 0;
+      const strength = (ink >>> 24) + (ink >>> 31);
+      // Red and blue in one product, green in another: each has eight bits of room above it.
+      const redBlue = ink & 0xff00ff;
+      const green = ink & 0xff00;
+      for (let k = 0; k < picture.length; k += 1) {
+        const mark = picture[k] ?? 0;
+        const at = middle + (mark >> SHARE_BITS);
+        const over = ((mark & SHARES) * strength) >>> 8;
+        const under = pixels[at] ?? 0;
+        pixels[at] =
+          0xff000000 |
+          (((Math.imul(under & 0xff00ff, 256 - over) + Math.imul(redBlue, over) + 0x800080) >>> 8) &
+            0xff00ff) |
+          (((Math.imul(under & 0xff00, 256 - over) + Math.imul(green, over) + 0x8000) >>> 8) & 0xff00);
       }
     }
   }

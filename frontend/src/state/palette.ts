@@ -15,6 +15,7 @@ export function paletteOf(element: HTMLElement): Palette {
     classes: Array.from({ length: 10 }, (_, i) => read(`class-${i}`, 'var(--class)')),
     none: read('', 'var(--line-strong)'),
     bad: read('', 'var(--bad)'),
+    ground: read('', 'var(--raised)'),
   };
   probe.remove();
   return palette;

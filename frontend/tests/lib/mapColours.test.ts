@@ -13,6 +13,7 @@ const PALETTE: Palette = {
   classes: Array.from({ length: 10 }, (_, i) => [i, i, i] as const),
   none: [100, 100, 100],
   bad: [200, 0, 0],
+  ground: [255, 255, 255],
 };
 const CLASS = { kind: 'class', name: 'class' } as const;
 const MEASURE = { kind: 'measure', name: 'confidence' } as const;

@@ -41,6 +41,20 @@ describe('points by place', () => {
   it('finds nobody by a line', () => {
     expect(grid.inside([[0, 0], [1, 1]])).toEqual([]); // prettier-ignore
   });
+  it('orders points so that neighbours follow each other', () => {
+    expect([...grid.order].sort((a, b) => a - b)).toEqual([...Array(1000).keys()]);
+    const step = (order: ArrayLike<number>): number => {
+      const apart = (k: number): number => {
+        const [i, j] = [order[k] ?? 0, order[k - 1] ?? 0];
+        return Math.hypot(
+          (points[2 * i] ?? 0) - (points[2 * j] ?? 0),
+          (points[2 * i + 1] ?? 0) - (points[2 * j + 1] ?? 0),
+        );
+      };
+      return Array.from({ length: 999 }, (_, k) => apart(k + 1)).reduce((sum, each) => sum + each, 0);
+    };
+    expect(step(grid.order)).toBeLessThan(0.2 * step([...Array(1000).keys()]));
+  });
   it('bears points that are all in one place', () => {
     const same = new PointGrid(new Float32Array(20).fill(2));
     expect(same.nearest(2, 2, 0.1)).toBeGreaterThanOrEqual(0);
