@@ -13,7 +13,7 @@ FACTORS, SIZE_PX = 10_000, 64
 # Of every ten images of a class: 7 train, 1 val, 2 test.
 PARTS = np.repeat(np.arange(len(SPLITS), dtype=np.uint8), [7, 1, 2])
 # As many images at once as the caches hold.
-BLOCK = 256
+BLOCK = 64
 SHADOW_PX, SHADOW_DEPTH = 2, 0.35
 # What the integers among the factors stand for.
 FACTOR_VALUES = {"shape": tuple(SHAPES), "texture": tuple(TEXTURES), "background": tuple(BACKGROUNDS)}
