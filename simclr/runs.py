@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -96,14 +97,21 @@ def sha256_of(path: Path) -> str:
 
 def made_by() -> dict[str, str]:
     """What did the work: versions of Python and the libraries, and "code", a digest of this package's sources."""
+    return {"code": _code(), "python": platform.python_version(), **_versions()}
+
+
+# Neither changes while a process lives, and to read them takes as long as some steps of training.
+@cache
+def _code() -> str:
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
-    return {
-        "code": digest.hexdigest()[:12],
-        "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
-    }
+    return digest.hexdigest()[:12]
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
 
 
 @dataclass(frozen=True)
@@ -199,7 +207,7 @@ class Run:
             self.path / MANIFEST,
             {
                 "files": {p.name: sha256_of(p) for p in files},
-                "versions": {name: version(name) for name in LIBRARIES},
+                "versions": _versions(),
                 "python": platform.python_version(),
                 "machine": platform.machine(),
             },
