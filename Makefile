@@ -28,8 +28,13 @@ export npm_config_update_notifier := false
 unexport PYTHONDONTWRITEBYTECODE
 # The tests compare numbers and share two cores with what they start.
 TESTING := OMP_NUM_THREADS=1
+QUICK   := -m "not slow and not e2e"
+# Tests that use torch, whose import takes as long as many of the others.
+SCIENCE := tests/simclr tests/benchmarks tests/backend/vision \
+	$(patsubst %,tests/backend/api/test_%.py,alike augmentations encoders studies)
 
-.PHONY: help setup pages demo up test test-python test-browser check check-tests check-python check-frontend soak bench fix api-types lock clean
+.PHONY: help setup pages demo up test test-python test-browser check check-science check-lab check-python check-frontend \
+	soak bench fix api-types lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -47,10 +52,13 @@ test: setup pages ## Prove it all: linters, types, units, real processes, a brow
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-python test-browser check-frontend check-python
 
 check: setup pages ## The quick half of it: for every change
-	@$(MAKE) --no-print-directory -j3 --output-sync=target check-tests check-frontend check-python
+	@$(MAKE) --no-print-directory -j3 --output-sync=target check-science check-frontend check-lab check-python
 
-check-tests: setup
-	@$(TESTING) $(BIN)/python -m pytest -q -n 2 -m "not slow and not e2e"
+check-science: setup
+	@$(TESTING) $(BIN)/python -m pytest -q $(QUICK) $(SCIENCE)
+
+check-lab: setup
+	@$(TESTING) $(BIN)/python -m pytest -q $(QUICK) $(SCIENCE:%=--ignore=%) --ignore=tests/e2e
 
 test-python: setup
 	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not e2e"

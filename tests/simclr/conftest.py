@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from simclr.datasets import Dataset
 from simclr.events import AnyEvent, Checkpoint, Evaluation, Log, Progress
@@ -19,6 +18,9 @@ SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Tensors this small gain nothing from threads, and on busy cores threads wait for each other."""
+    # Imported here: who only takes a set from this module needs no torch.
+    import torch
+
     torch.set_num_threads(1)
 
 
