@@ -1,7 +1,7 @@
 """The one task, ``wake``, and what the worker process does around it when it starts and stops."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,15 @@ from backend.settings import PREFIX, Settings
 from worker.devices import variables
 from worker.importing import Importer, sources_of
 from worker.slot import Slot
+from worker.warm import RUNNER
 
 if TYPE_CHECKING:
     from celery import Celery
 
 
-def assemble(settings: Settings, timing: Timing, *, clock: Clock = database_clock) -> "Celery":
+def assemble(
+    settings: Settings, timing: Timing, *, clock: Clock = database_clock, runner_command: Sequence[str] = RUNNER
+) -> "Celery":
     """The Celery app of a worker process.
 
     Raises:
@@ -33,7 +36,7 @@ def assemble(settings: Settings, timing: Timing, *, clock: Clock = database_cloc
     variables(settings.device, os.environ)  # or it is refused here, where the launcher sees why
     app = make_app(settings.redis_url)
     catalogue = open_catalogue(settings, clock=clock)
-    slots = list(_slots(settings, catalogue, timing))
+    slots = list(_slots(settings, catalogue, timing, runner_command))
 
     def start(**_: Any) -> None:
         upgrade(catalogue.engine)
@@ -62,11 +65,12 @@ def assemble(settings: Settings, timing: Timing, *, clock: Clock = database_cloc
     return app
 
 
-def _slots(settings: Settings, catalogue: Catalogue, timing: Timing) -> Iterator[Slot]:
+def _slots(settings: Settings, catalogue: Catalogue, timing: Timing, runner_command: Sequence[str]) -> Iterator[Slot]:
     """One for all that needs the device, and one for imports, so that neither waits for the other."""
     lanes = frozenset(Lane(lane) for lane in settings.lanes)
     if with_device := lanes - {Lane.IMPORT}:
-        yield Slot(catalogue, settings.data_folder, timing, reach=Reach(with_device, settings.device))
+        reach = Reach(with_device, settings.device)
+        yield Slot(catalogue, settings.data_folder, timing, reach=reach, runner_command=runner_command)
     if Lane.IMPORT in lanes:
         sources = sources_of(settings)
         # Not every format tells how far its reading is.

@@ -1,7 +1,10 @@
-"""The real worker with short leases, frequent checkpoints and a clock that tests may turn, for ``celery -A tests.faults.app``."""
+"""The real worker with short leases, frequent checkpoints, steps that take their time and a clock that tests may turn, for
+``celery -A tests.faults.app``.
+"""
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -17,6 +20,7 @@ SHORT = {
     "lease_s": 6.0, "renew_s": 0.5, "watch_s": 0.1, "progress_s": 0.3, "sweep_s": 0.5, "backoff_s": (0.2,),
     "stop_grace_s": 5.0, "drain_grace_s": 5.0, "restart_s": 0.5, "checkpoint_epoch_s": 0.2, "checkpoint_most_s": 0.5,
 }  # fmt: skip
+RUNNER = (sys.executable, "-m", "tests.faults.runner")
 TIMING = Timing(**SHORT | json.loads(os.environ.get(OVERRIDES, "{}")))  # type: ignore[arg-type]
 
 
@@ -35,4 +39,4 @@ def wrong_clock(folder: Path) -> Clock:
 
 if "CELERY_WORKER" in os.environ:
     settings = Settings()
-    app = assemble(settings, TIMING, clock=wrong_clock(settings.data_folder))
+    app = assemble(settings, TIMING, clock=wrong_clock(settings.data_folder), runner_command=RUNNER)

@@ -33,23 +33,26 @@ from simclr.runs import sha256_of
 from tests.backend.api.blind import BLIND
 from tests.backend.api.lab import ORIGIN
 from tests.faults.app import OVERRIDES
+from tests.faults.runner import REST
 from tests.worker.redis_server import executable
 from tests.worker.waiting import all_stand_still, children_of, is_running, until
 
 Worker = subprocess.Popen[bytes]
 # Where it is set and nobody has compiled torch before, every start of a worker costs 13 s of a core instead of 5.
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-# Some 2 s of training on one core, 120 steps, 4 an epoch: time enough for harm after its first checkpoint.
+# 48 steps, 4 an epoch, before each of which it rests: 4 s at least, time enough for harm after its first checkpoint.
 TRAINING = PretrainConfig(
-    epochs=30, batch_size=16, knn_every=10, projection_width=16, projection_dim=8,
+    epochs=12, batch_size=16, knn_every=4, projection_width=16, projection_dim=8,
     encoder=EncoderConfig(architecture="resnet8", width=8),
 )  # fmt: skip
-BRIEF = TRAINING.model_copy(update={"epochs": 5})
+BRIEF = TRAINING.model_copy(update={"epochs": 3})
 SECONDS = 120.0  # a test waits no longer than so many for anything
 
 
 class Lab:
     """Everything in one folder, with a short path for Redis' socket; ``close`` leaves no process behind."""
+
+    rest_s = 0.08  # before every step
 
     def __init__(
         self,
@@ -112,6 +115,7 @@ class Lab:
                     f"{PREFIX}REDIS_URL": str(self.settings.redis_url),
                     f"{PREFIX}DATABASE_URL": self.settings.catalogue_url,
                     OVERRIDES: json.dumps(timing),
+                    REST: str(self.rest_s),
                     "CELERY_WORKER": "yes",
                     "OMP_NUM_THREADS": "1",
                 },

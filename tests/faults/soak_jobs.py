@@ -15,7 +15,7 @@ from simclr.runs import sha256_of
 from tests.faults.lab import TRAINING
 from tests.faults.soak_lab import SoakLab, Violation
 
-PRETRAININGS = tuple(TRAINING.model_copy(update={"epochs": 50, "seed": seed}) for seed in range(2))
+PRETRAININGS = tuple(TRAINING.model_copy(update={"epochs": 50, "knn_every": 10, "seed": seed}) for seed in range(2))
 # What is done with an encoder: short jobs, the last of which has checkpoints too.
 FOLLOW_UPS: tuple[tuple[Kind, dict[str, Any]], ...] = (
     (Kind.EMBED, EmbedConfig().model_dump(mode="json")),

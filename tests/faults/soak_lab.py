@@ -43,6 +43,8 @@ class Family(NamedTuple):
 class SoakLab(Lab):
     """``wanted`` workers are kept alive by ``tend``; requests are repeated while the API is away or the catalogue is locked."""
 
+    rest_s = 0.0
+
     def __init__(self, folder: Path, sockets: Path) -> None:
         super().__init__(folder / "data", sockets)
         self.settings = self.settings.model_copy(update={"port": free_port()})

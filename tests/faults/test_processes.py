@@ -25,6 +25,7 @@ SCARCE_BYTES = 250 << 20
 # Every step multiplies each weight by about 1 - 10 · 1.
 DIVERGING = TRAINING.model_copy(
     update={
+        "epochs": 30,
         "learning_rate": 10.0,
         "weight_decay": 1.0,
         "optim": OptimConfig(optimizer="sgd", decay_all=True, schedule="constant", momentum=0.0),
@@ -32,7 +33,7 @@ DIVERGING = TRAINING.model_copy(
 )
 
 
-def test_a_runner_loads_nothing_that_only_metrics_need(lab: Lab) -> None:
+def test_a_runner_loads_nothing_that_only_metrics_or_a_compiler_need(lab: Lab) -> None:
     [runner] = children_of(lab.a_worker().pid)
     loaded = Path(f"/proc/{runner}/maps").read_text()
     assert "libtorch" in loaded  # so that a library would be seen
