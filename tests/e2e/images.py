@@ -1,4 +1,4 @@
-"""Real images as files, as somebody would bring them: scikit-learn's handwritten digits, packed into class folders."""
+"""Real images as files, as somebody would bring them: handwritten digits, packed into class folders."""
 
 import io
 import zipfile
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
+
+from simclr.datasets.digits import digits
 
 HELD_OUT = 10
 """Images of the end that no archive holds: queries that the lab has never seen."""
@@ -34,12 +35,12 @@ def write_queries(folder: Path) -> dict[Path, str]:
 
 
 def _digits(scale: int = 1) -> tuple[list[bytes], list[str]]:
-    raw = load_digits()
-    pixels = np.rint(raw.images * (255 / 16)).astype(np.uint8).repeat(scale, axis=1).repeat(scale, axis=2)
-    return [_png(image) for image in pixels], [str(label) for label in raw.target]
+    known = digits()
+    pixels = known.images[:, 0].repeat(scale, axis=1).repeat(scale, axis=2)
+    return [_png(image) for image in pixels], [str(label) for label in known.labels]
 
 
 def _png(image: np.ndarray) -> bytes:
     packed = io.BytesIO()
-    Image.fromarray(image).save(packed, "PNG")
+    Image.fromarray(image).save(packed, "PNG", compress_level=1)
     return packed.getvalue()
