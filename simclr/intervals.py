@@ -38,11 +38,11 @@ def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
     Source: Student 1908, Biometrika 6, 1-25.
     """
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.special import stdtrit  # type: ignore[import-untyped]
 
     if len(values) < 2:
         return None
-    half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     mean = float(np.mean(values))
     return mean - half, mean + half
 

@@ -30,13 +30,12 @@ def score_sheet(
         labels: int64, shape (N,), N at least 1.
         names: Of the classes.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
     answers = probabilities.argmax(axis=1)
     hits, n = int((answers == labels).sum()), len(labels)
-    precision, recall, f1, counts = precision_recall_fscore_support(
-        labels, answers, labels=range(len(names)), zero_division=np.nan
-    )
+    confusion = np.bincount(labels * len(names) + answers, minlength=len(names) ** 2).reshape(len(names), len(names))
+    right, counts, answered = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        precision, recall, f1 = right / answered, right / counts, 2 * right / (counts + answered)
     bins = reliability(probabilities, labels)
     low, high = wilson_interval(hits, n)
     auc_low, auc_high = auc_interval(probabilities, labels) or (None, None)
@@ -58,7 +57,7 @@ def score_sheet(
     )
     details = SplitDetails(
         split=split,
-        confusion=confusion_matrix(labels, answers, labels=range(len(names))).tolist(),
+        confusion=confusion.tolist(),
         per_class=[
             ClassScore(
                 name=name,
