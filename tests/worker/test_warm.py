@@ -20,12 +20,22 @@ from worker.warm import WarmRunner
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def started() -> Iterator[list[WarmRunner]]:
+    """Those that tests have started, the last of which may live."""
+    runners: list[WarmRunner] = []
+    yield runners
+    for runner in runners:
+        runner.close()
+
+
 @pytest.fixture
-def runner() -> Iterator[WarmRunner]:
-    started = WarmRunner(PLAY_RUNNER)
-    assert started.wait_ready(20.0)
-    yield started
-    started.close()
+def runner(started: list[WarmRunner]) -> WarmRunner:
+    """The one that is there; started where there is none."""
+    if not started or not started[-1].is_alive:
+        started.append(WarmRunner(PLAY_RUNNER))
+        assert started[-1].wait_ready(20.0)
+    return started[-1]
 
 
 def an_order(folder: Path, scene: str) -> Order:
@@ -92,13 +102,12 @@ def test_jobs_do_not_see_the_access_token(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_nobody_outlives_a_worker_that_is_killed(tmp_path: Path) -> None:
     script = f"""
-import sys, time
-from tests.worker.test_warm import an_order
-from pathlib import Path
+import time
+from worker.protocol import Order
 from worker.warm import WarmRunner
 runner = WarmRunner({PLAY_RUNNER!r})
 runner.wait_ready(20)
-runner.run(an_order(Path({str(tmp_path)!r}), "ignore stop"))
+runner.run(Order.model_validate_json({an_order(tmp_path, "ignore stop").model_dump_json()!r}))
 print(runner.next_message(20).model_dump_json(), flush=True)
 time.sleep(3600)
 """

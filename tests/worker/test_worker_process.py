@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,7 +47,7 @@ class Lab:
     settings: Settings
     catalogue: Catalogue
     dataset_id: str
-    socket: Path
+    redis: subprocess.Popen[bytes]
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "celery", "-A", "tests.worker.quick_app", "worker", "-P", "threads", "-c", "1"]
@@ -101,37 +100,37 @@ class Lab:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with socket_folder() as folder, redis_at(folder / "redis.sock"):
+    with socket_folder() as folder, redis_at(folder / "redis.sock") as redis:
         data = tmp_path_factory.mktemp("lab")
         settings = Settings(data=data, redis_url=f"redis+socket://{folder / 'redis.sock'}")
         catalogue = open_catalogue(settings)
         upgrade(catalogue.engine)
         dataset_id = add_squares(catalogue, data)
-        yield Lab(settings, catalogue, dataset_id, folder / "redis.sock")
+        yield Lab(settings, catalogue, dataset_id, redis)
         catalogue.close()
 
 
-@pytest.fixture(scope="class")
+@pytest.fixture(scope="module")
 def worker(lab: Lab) -> Iterator[subprocess.Popen[bytes]]:
-    """One worker for a class of tests that leave it alive; it is gone when the next class starts its own."""
+    """One worker for all tests, which the last of them kills."""
     process = lab.start_worker()
     lab.until_warm(process)
     yield process
-    process.terminate()
-    process.wait(timeout=10)
+    process.kill()
+    process.wait()
 
 
 @pytest.fixture
-def start(lab: Lab) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts workers that the test ends itself, and makes sure of it."""
+def next_worker(lab: Lab) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts another one, and makes sure of its end."""
     started = []
 
-    def start_one() -> subprocess.Popen[bytes]:
+    def start() -> subprocess.Popen[bytes]:
         started.append(lab.start_worker())
         lab.until_warm(started[-1])
         return started[-1]
 
-    yield start_one
+    yield start
     for process in started:
         process.kill()
         process.wait()
@@ -246,23 +245,42 @@ class TestAWorkerAtWork:
         assert worker.poll() is None
 
 
-def test_a_killed_worker_leaves_no_process_and_the_next_takes_over_and_gives_back_when_told_to_stop(
-    lab: Lab, start: Callable[[], subprocess.Popen[bytes]]
+def test_a_killed_worker_leaves_no_process_and_the_next_takes_over_does_without_redis_and_gives_back_when_told_to_stop(
+    lab: Lab, worker: subprocess.Popen[bytes], next_worker: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
-    killed = start()
+    """One story, as a worker takes seconds to start."""
     job_id = lab.pretrain(LONG)
     lab.until_training(job_id)
-    runner, process = family_of(killed)
-    killed.kill()
-    killed.wait()
+    runner, process = family_of(worker)
+    worker.kill()
+    worker.wait()
     until(lambda: not is_running(runner) and not is_running(process), "the end of runner and job", within_s=5)
     killed_at = time.monotonic()
-    leaving = start()
+    leaving = next_worker()
     lab.until_training(job_id, epoch=2)
     print(f"\nanother worker trained {time.monotonic() - killed_at:.1f} s after the kill, its own start included")  # noqa: T201
     assert job(lab.catalogue, job_id).crashes == 1
     assert any("fell silent" in event.data.get("message", "") for event in lab.events(job_id))
+    job_id = it_does_its_jobs_without_redis(lab, job_id)
+    it_gives_back_what_it_does_when_told_to_stop(lab, leaving, job_id)
+    with lab.catalogue.writing() as session:
+        store.request_cancel(session, job_id)
 
+
+def it_does_its_jobs_without_redis(lab: Lab, running: str) -> str:
+    """The one that it does now; ``running`` is cancelled."""
+    lab.redis.kill()
+    lab.redis.wait()
+    short, long = lab.pretrain(SHORT), lab.pretrain(LONG)
+    with lab.catalogue.writing() as session:
+        store.request_cancel(session, running)
+    lab.until_state(running, State.CANCELLED)
+    assert lab.until_state(short, State.SUCCEEDED).epoch == 1
+    lab.until_training(long)
+    return long
+
+
+def it_gives_back_what_it_does_when_told_to_stop(lab: Lab, leaving: subprocess.Popen[bytes], job_id: str) -> None:
     runner, process = family_of(leaving)
     leaving.terminate()
     told_at = time.monotonic()
@@ -274,28 +292,3 @@ def test_a_killed_worker_leaves_no_process_and_the_next_takes_over_and_gives_bac
     row = job(lab.catalogue, job_id)
     assert (row.state, row.crashes) == ("queued", 0)
     assert "goes on from epoch" in lab.last_message(job_id)
-    with lab.catalogue.writing() as session:
-        store.request_cancel(session, job_id)
-
-
-def test_a_worker_without_redis_still_does_its_jobs(lab: Lab) -> None:
-    with socket_folder() as folder, redis_at(folder / "redis.sock") as server:
-        settings = lab.settings.model_copy(update={"redis_url": f"redis+socket://{folder / 'redis.sock'}"})
-        alone = Lab(settings, lab.catalogue, lab.dataset_id, folder / "redis.sock")
-        worker = alone.start_worker()
-        try:
-            alone.until_warm(worker)
-            first = alone.pretrain(LONG)
-            alone.until_training(first)
-            server.kill()
-            server.wait()
-            second = alone.pretrain(SHORT)
-            with lab.catalogue.writing() as session:
-                store.request_cancel(session, first)
-            alone.until_state(first, State.CANCELLED)
-            assert alone.until_state(second, State.SUCCEEDED).epoch == 1
-            worker.terminate()
-            worker.wait(timeout=10)
-        finally:
-            worker.kill()
-            worker.wait()
