@@ -74,8 +74,9 @@ def work(rank: int, folder: Path) -> None:
 def halves(tmp_path_factory: pytest.TempPathFactory) -> list[dict[Any, dict[str, Tensor]]]:
     """What each of the processes found."""
     folder = tmp_path_factory.mktemp("processes")
-    # The first is this one: to start another costs seconds of a core.
-    other = multiprocessing.get_context("spawn").Process(target=work, args=(1, folder))
+    # The first is this one, and the other its fork: a new one would import torch. What has threads for a GPU cannot be forked.
+    method = "spawn" if torch.accelerator.is_available() else "fork"
+    other = multiprocessing.get_context(method).Process(target=work, args=(1, folder))
     other.start()
     try:
         work(0, folder)
