@@ -155,7 +155,8 @@ def test_a_file_of_the_first_version_still_loads(architecture: str, blocks: tupl
     new, _ = load_encoder(tmp_path / "new.safetensors")
     loaded, read = load_encoder(tmp_path / "old.safetensors")
     assert read == file
-    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in new.state_dict().items())
+    kept = loaded.state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in new.state_dict().items())
 
 
 @pytest.mark.parametrize("extra", ["blocks.7.conv1.weight", "blocks.x.conv1.weight", "blocks.1", "stem.5.weight"])
@@ -229,7 +230,8 @@ def test_an_encoder_comes_back_from_disk_bit_for_bit(tmp_path: Path) -> None:
     loaded, read = load_encoder(path)
     assert read == file == read_encoder_file(path)
     assert not loaded.training
-    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in encoder.state_dict().items())
+    kept = loaded.state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in encoder.state_dict().items())
     assert [p.name for p in tmp_path.iterdir()] == ["encoder.safetensors"]
 
 
@@ -237,7 +239,8 @@ def test_an_untrained_encoder_is_where_pretraining_with_its_seed_starts(tmp_path
     file = untrained_encoder(SMALL, FACTS, 3, tmp_path / "e.safetensors")
     assert (file.origin, file.feature_dim) == ("untrained", 32)
     loaded, _ = load_encoder(tmp_path / "e.safetensors")
-    assert all(torch.equal(loaded.state_dict()[n], t) for n, t in seeded(SMALL, 3, 3).state_dict().items())
+    kept = loaded.state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in seeded(SMALL, 3, 3).state_dict().items())
 
 
 def test_an_untrained_encoder_can_be_made_like_another(tmp_path: Path) -> None:

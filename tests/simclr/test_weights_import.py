@@ -222,7 +222,8 @@ def test_whatever_an_encoder_can_be_is_detected_and_comes_back_bit_for_bit(
     )
     assert (report.prefix, report.channels, report.assumed) == (prefix, channels, ())
     loaded, _ = load_encoder(folder / "e.safetensors")
-    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in weights.items())
+    kept = loaded.state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in weights.items())
 
 
 @pytest.fixture
