@@ -24,7 +24,7 @@ TOY = pretrain_preset("cifar10-fast").model_copy(
         "batch_size": 16,
         "projection_width": 16,
         "warmup_epochs": 0.5,
-        "encoder": EncoderConfig(architecture="resnet18", width=8, stem="small"),
+        "encoder": EncoderConfig(architecture="resnet10", width=8, stem="small"),
     }
 )
 
@@ -97,10 +97,10 @@ def test_the_command_keeps_curve_and_scores_also_where_the_budget_buys_only_one_
 
 @pytest.mark.slow
 def test_the_bench_of_an_epoch_holds_ours_against_computing_alone() -> None:
-    row = epoch_row(TOY, striped(800, size_px=32), turns=1)
+    row = epoch_row(TOY, striped(400, size_px=32), turns=1)
     assert list(row.values) == [OURS, LIMIT]
     assert all(seconds > 0 for figures in row.values.values() for seconds in figures)
-    assert row.what == "an epoch of 400 images, batch 16, resnet18"
+    assert row.what == "an epoch of 192 images, batch 16, resnet10"
 
 
 def test_a_training_too_short_to_measure_is_refused() -> None:
