@@ -3,41 +3,50 @@
 /** A point's middle lies on one of so many places of a pixel along each axis. */
 const PLACES = 4;
 const SQUARE_BELOW = 3;
-const SHARE_BITS = 9;
-const SHARES = (1 << SHARE_BITS) - 1;
+
+/** The pixels that a point covers, as how many pixels each lies behind that of the middle, counted row by row. */
+interface Picture {
+  /** Those that it covers whole. */
+  inner: Int32Array;
+  edge: Int32Array;
+  /** How much of each at the edge is covered, of 256. */
+  shares: Uint16Array;
+}
 
 /** Pictures of a point on a sheet of one width. */
 export interface Stamps {
   /** No picture goes further from its middle, in pixels. */
   reach: number;
-  /**
-   * One for every place of the middle, row by row: a number for each pixel that the point covers. Its low bits tell how much is
-   * covered, of 256; those above how many pixels it lies behind that of the middle, counted row by row.
-   */
-  marks: readonly Int32Array[];
+  /** One for every place of the middle, row by row. */
+  pictures: readonly Picture[];
 }
 
 /** A point of `size` pixels on a sheet `width` pixels wide: a square where it is small, else a disc. */
 export function stampsOf(size: number, width: number): Stamps {
-  const marks = Array.from({ length: PLACES * PLACES }, (_, at) =>
-    marksOf(size, width, ((at % PLACES) + 0.5) / PLACES, (Math.floor(at / PLACES) + 0.5) / PLACES),
+  const pictures = Array.from({ length: PLACES * PLACES }, (_, at) =>
+    pictureOf(size, width, ((at % PLACES) + 0.5) / PLACES, (Math.floor(at / PLACES) + 0.5) / PLACES),
   );
-  return { reach: Math.ceil(size / 2 + 1), marks };
+  return { reach: Math.ceil(size / 2 + 1), pictures };
 }
 
-function marksOf(size: number, width: number, x: number, y: number): Int32Array {
-  const half = size / 2;
+function pictureOf(size: number, width: number, x: number, y: number): Picture {
   const isSquare = size < SQUARE_BELOW;
   // A pixel belongs to a square that holds its middle; to a disc also where its edge, one pixel wide, touches it.
-  const reach = isSquare ? half : half + 0.5;
-  const marks: number[] = [];
+  const reach = isSquare ? size / 2 : size / 2 + 0.5;
+  const inner: number[] = [];
+  const edge: number[] = [];
+  const shares: number[] = [];
   for (let row = Math.ceil(y - reach - 0.5); row < y + reach - 0.5; row += 1)
     for (let column = Math.ceil(x - reach - 0.5); column < x + reach - 0.5; column += 1) {
       const apart = Math.hypot(column + 0.5 - x, row + 0.5 - y);
       const share = isSquare ? 256 : Math.round(256 * Math.min(1, Math.max(0, reach - apart)));
-      if (share > 0) marks.push(((row * width + column) << SHARE_BITS) | share);
+      if (share === 256) inner.push(row * width + column);
+      else if (share > 0) {
+        edge.push(row * width + column);
+        shares.push(share);
+      }
     }
-  return Int32Array.from(marks);
+  return { inner: Int32Array.from(inner), edge: Int32Array.from(edge), shares: Uint16Array.from(shares) };
 }
 
 /** Points to be laid. */
@@ -49,6 +58,16 @@ export interface Dots {
   left: number;
   top: number;
   scale: number;
+}
+
+/** A pixel of which `kept` of 256 stay, under a colour that was multiplied by the rest: red with blue, and green. */
+function mixed(under: number, kept: number, redBlue: number, green: number): number {
+  // Each channel has eight bits of room above it. Half of the last bit rounds.
+  return (
+    0xff000000 |
+    (((Math.imul(under & 0xff00ff, kept) + redBlue + 0x800080) >>> 8) & 0xff00ff) |
+    (((Math.imul(under & 0xff00, kept) + green + 0x8000) >>> 8) & 0xff00)
+  );
 }
 
 /** Pixels, red first and alpha last in memory, all of them opaque; as 32-bit numbers of a little-endian machine. */
@@ -64,7 +83,7 @@ export class Sheet {
   }
 
   /** Lay points over what is there, one after another; none whose picture may cross an edge. */
-  lay({ reach, marks }: Stamps, { places, inks, left, top, scale }: Dots): void {
+  lay({ reach, pictures }: Stamps, { places, inks, left, top, scale }: Dots): void {
     const { pixels, width } = this;
     const [right, low] = [width - reach, this.height - reach];
     for (let i = 0; i < inks.length; i += 1) {
@@ -73,25 +92,27 @@ export class Sheet {
       if (!(x >= reach && y >= reach && x < right && y < low)) continue;
       const column = x | 0;
       const row = y | 0;
-      const picture = marks[
-        (((y - row) * PLACES) | 0) * PLACES + (((x - column) * PLACES) | 0)
-      ] as Int32Array;
+      const picture = pictures[(((y - row) * PLACES) | 0) * PLACES + (((x - column) * PLACES) | 0)];
+      if (!picture) continue;
+      const { inner, edge, shares } = picture;
       const middle = row * width + column;
       const ink = inks[i] ?? 0;
-      const strength = (ink >>> 24) + (ink >>> 31);
-      // Red and blue in one product, green in another: each has eight bits of room above it.
-      const redBlue = ink & 0xff00ff;
-      const green = ink & 0xff00;
-      for (let k = 0; k < picture.length; k += 1) {
-        const mark = picture[k] ?? 0;
-        const at = middle + (mark >> SHARE_BITS);
-        const over = ((mark & SHARES) * strength) >>> 8;
-        const under = pixels[at] ?? 0;
-        pixels[at] =
-          0xff000000 |
-          (((Math.imul(under & 0xff00ff, 256 - over) + Math.imul(redBlue, over) + 0x800080) >>> 8) &
-            0xff00ff) |
-          (((Math.imul(under & 0xff00, 256 - over) + Math.imul(green, over) + 0x8000) >>> 8) & 0xff00);
+      const alpha = (ink >>> 24) + (ink >>> 31); // of 256
+      const redBlue = Math.imul(ink & 0xff00ff, alpha);
+      const green = Math.imul(ink & 0xff00, alpha);
+      for (let k = 0; k < inner.length; k += 1) {
+        const at = middle + (inner[k] ?? 0);
+        pixels[at] = mixed(pixels[at] ?? 0, 256 - alpha, redBlue, green);
+      }
+      for (let k = 0; k < edge.length; k += 1) {
+        const at = middle + (edge[k] ?? 0);
+        const over = ((shares[k] ?? 0) * alpha) >>> 8;
+        pixels[at] = mixed(
+          pixels[at] ?? 0,
+          256 - over,
+          Math.imul(ink & 0xff00ff, over),
+          Math.imul(ink & 0xff00, over),
+        );
       }
     }
   }
