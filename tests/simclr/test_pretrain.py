@@ -7,14 +7,13 @@ import signal
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-import numpy as np
 import pytest
 import torch
 
 from simclr.config import AugmentConfig, EncoderConfig, FollowConfig, OptimConfig, PretrainConfig
-from simclr.datasets import Dataset
+from simclr.datasets import Dataset, open_dataset, write_dataset
 from simclr.datasets.store import content_hash
 from simclr.device import choose_device
 from simclr.encoders import image_facts, load_encoder, seeded, untrained_encoder
@@ -39,11 +38,23 @@ TINY = PretrainConfig(
 )
 
 
-def test_a_pretraining_leaves_a_complete_run_with_a_loadable_encoder(
-    tmp_path: Path, stripes: Dataset, heard: Heard
-) -> None:
-    run = Run(tmp_path / "run")
-    result = pretrain(TINY, stripes, run, heard, never)
+class Usual(NamedTuple):
+    """A pretraining by ``TINY``, for those who only look at one."""
+
+    dataset: Dataset
+    run: Run
+    heard: Heard
+    result: PretrainResult
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Usual:
+    dataset, run, heard = striped(), Run(tmp_path_factory.mktemp("usual") / "run"), Heard()
+    return Usual(dataset, run, heard, pretrain(TINY, dataset, run, heard, never))
+
+
+def test_a_pretraining_leaves_a_complete_run_with_a_loadable_encoder(usual: Usual) -> None:
+    run, result = usual.run, usual.result
     assert run.is_complete
     assert sorted(p.name for p in run.path.iterdir()) == [
         "checkpoint-000000006.pt", "config.json", "encoder.safetensors", "epoch-000000.safetensors",
@@ -51,10 +62,10 @@ def test_a_pretraining_leaves_a_complete_run_with_a_loadable_encoder(
     ]  # fmt: skip
     _, file = load_encoder(run.encoder)
     assert (file.origin, file.architecture, file.channels, file.image_size) == ("pretrained", TINY.encoder, 3, 8)
-    assert file.mean == image_facts(stripes).mean
+    assert file.mean == image_facts(usual.dataset).mean
     written = json.loads((run.path / "config.json").read_text())
     assert PretrainConfig.model_validate(written["config"]) == TINY
-    assert (written["kind"], written["dataset"]) == ("pretrain", content_hash(stripes))
+    assert (written["kind"], written["dataset"]) == ("pretrain", content_hash(usual.dataset))
     assert PretrainResult.model_validate_json((run.path / "result.json").read_text()) == result
     assert (result.epochs, result.steps, result.feature_dim) == (2, 2 * (48 // 16), 32)
     assert result.chance == chance_level(16) == math.log(31)
@@ -63,13 +74,11 @@ def test_a_pretraining_leaves_a_complete_run_with_a_loadable_encoder(
     assert result.device.startswith(("cpu", "NVIDIA"))
 
 
-def test_it_tells_the_device_the_steps_and_the_features_from_before_the_first_step(
-    tmp_path: Path, stripes: Dataset, heard: Heard
-) -> None:
-    result = pretrain(TINY, stripes, Run(tmp_path), heard, never)
+def test_it_tells_the_device_the_steps_and_the_features_from_before_the_first_step(usual: Usual) -> None:
+    heard = usual.heard
     assert heard.messages.startswith("Working on ")
     assert [(e.epoch, e.step, e.n) for e in heard.evaluations] == [(0, 0, 24), (1, 3, 24), (2, 6, 24)]
-    assert heard.evaluations[-1].knn_accuracy == result.knn_accuracy
+    assert heard.evaluations[-1].knn_accuracy == usual.result.knn_accuracy
     last = heard.progress[-1]
     assert (last.step, last.steps, last.epoch, last.epochs) == (6, 6, 2, 2)
     assert last.chance == chance_level(16)
@@ -102,11 +111,10 @@ def test_the_same_seed_gives_the_same_losses_and_encoder_bit_for_bit_and_another
     assert list(losses[0]) == [3, 6]
 
 
-def test_training_changes_weights_and_statistics(tmp_path: Path, stripes: Dataset) -> None:
-    pretrain(TINY, stripes, Run(tmp_path), lambda _event: None, never)
-    untrained_encoder(TINY.encoder, image_facts(stripes), TINY.seed, tmp_path / "untrained.safetensors")
+def test_training_changes_weights_and_statistics(tmp_path: Path, usual: Usual) -> None:
+    untrained_encoder(TINY.encoder, image_facts(usual.dataset), TINY.seed, tmp_path / "untrained.safetensors")
     trained, untrained = (
-        load_encoder(tmp_path / name)[0].state_dict() for name in ("encoder.safetensors", "untrained.safetensors")
+        load_encoder(path)[0].state_dict() for path in (usual.run.encoder, tmp_path / "untrained.safetensors")
     )
     same = [n for n in trained if torch.equal(trained[n], untrained[n])]
     assert same == []
@@ -293,12 +301,10 @@ def test_a_loss_that_diverges_keeps_the_encoder_of_the_last_good_epoch(
     assert not run.is_complete
 
 
-def test_the_run_records_what_made_it(tmp_path: Path, stripes: Dataset, heard: Heard) -> None:
-    run = Run(tmp_path)
-    result = pretrain(TINY, stripes, run, heard, never)
-    facts = run.facts()
-    assert facts["device"] == result.device
-    assert facts["dataset"] == content_hash(stripes)
+def test_the_run_records_what_made_it(usual: Usual) -> None:
+    facts = usual.run.facts()
+    assert facts["device"] == usual.result.device
+    assert facts["dataset"] == content_hash(usual.dataset)
     assert facts["python"] == platform.python_version()
     for library in ("simclr-lab", "torch", "torchvision", "pytorch-lightning", "numpy"):
         assert facts[library] == version(library)
@@ -345,13 +351,11 @@ def test_grey_images_and_a_warm_up_longer_than_the_training_work(tmp_path: Path,
     assert pretrain(config, striped(channels=1), Run(tmp_path), heard, never).steps == 6
 
 
-def test_a_set_mapped_from_disk_gives_the_same_encoder(tmp_path: Path, stripes: Dataset) -> None:
-    from simclr.datasets import open_dataset, write_dataset
-
-    write_dataset(stripes, tmp_path / "set")
-    for name, dataset in (("a", stripes), ("b", open_dataset(tmp_path / "set"))):
-        pretrain(TINY, dataset, Run(tmp_path / name), lambda _event: None, never)
-    assert sha256_of(tmp_path / "a" / "encoder.safetensors") == sha256_of(tmp_path / "b" / "encoder.safetensors")
+def test_a_set_mapped_from_disk_gives_the_same_encoder(tmp_path: Path, usual: Usual) -> None:
+    write_dataset(usual.dataset, tmp_path / "set")
+    run = Run(tmp_path / "run")
+    pretrain(TINY, open_dataset(tmp_path / "set"), run, lambda _event: None, never)
+    assert sha256_of(run.encoder) == sha256_of(usual.run.encoder)
 
 
 def test_lightning_leaves_nothing_behind_and_says_nothing(
@@ -363,7 +367,5 @@ def test_lightning_leaves_nothing_behind_and_says_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_images_are_left_as_they_were(tmp_path: Path, stripes: Dataset) -> None:
-    before = np.array(stripes.images)
-    pretrain(TINY, stripes, Run(tmp_path), lambda _event: None, never)
-    assert (stripes.images == before).all()
+def test_images_are_left_as_they_were(usual: Usual) -> None:
+    assert (usual.dataset.images == striped().images).all()
