@@ -7,6 +7,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from backend.deps import STUDY_TIMEOUT_S
+from backend.vision import Vision
 from tests.backend.api import lab
 
 
@@ -21,11 +23,20 @@ class Shown:
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+def eyes() -> Iterator[Vision]:
+    """The child that holds torch, one for all labs: each would take four seconds of a core to start."""
+    child = Vision(timeout_s=STUDY_TIMEOUT_S)
+    child.start()
+    yield child
+    child.stop()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory, eyes: Vision) -> Iterator[FastAPI]:
     pages = tmp_path_factory.mktemp("pages")
     (pages / "index.html").write_text("<!doctype html><title>SimCLR Lab</title>")
     (pages / "app.js").write_text("export {}")
-    with lab.running(tmp_path_factory.mktemp("data"), pages, seeing=True) as running:
+    with lab.running(tmp_path_factory.mktemp("data"), pages, eyes=eyes) as running:
         yield running
 
 

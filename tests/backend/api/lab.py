@@ -37,14 +37,25 @@ N = 48
 
 
 @contextmanager
-def running(folder: Path, pages: Path | None = None, *, seeing: bool = False, **settings: object) -> Iterator[FastAPI]:
-    """The real application, started and stopped, over a new or an old data folder; only if ``seeing``, vision works."""
+def running(
+    folder: Path, pages: Path | None = None, *, eyes: Vision | None = None, **settings: object
+) -> Iterator[FastAPI]:
+    """The real application, started and stopped, over a new or an old data folder.
+
+    It sees images through ``eyes``, which it borrows for previews and studies alike; without them it has studies alone.
+    """
     here = Settings(data=folder, **settings)
     lay_tables(here)
-    app = create_app(here, pages or folder / "no pages", Vision() if seeing else Vision(BLIND))
+    app = create_app(here, pages or folder / "no pages", Vision(BLIND))
     with TestClient(app) as first:
         app.state.portal = first.portal
-        yield app
+        its_own = lab(app).vision, lab(app).studies
+        if eyes is not None:
+            lab(app).vision = lab(app).studies = eyes
+        try:
+            yield app
+        finally:
+            lab(app).vision, lab(app).studies = its_own
 
 
 def visitor(app: FastAPI, **headers: str) -> TestClient:

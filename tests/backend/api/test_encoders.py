@@ -20,7 +20,7 @@ from backend.errors import ApiError
 from backend.jobs import store
 from backend.jobs.invariants import violations
 from backend.jobs.outcomes import Artefact, Succeeded
-from backend.vision import adoption
+from backend.vision import Vision, adoption
 from backend.vision.parent import Answer
 from simclr import weights
 from simclr.config import EncoderConfig, PretrainConfig
@@ -40,22 +40,17 @@ UNKNOWN = "0" * 26
 
 
 @pytest.fixture(scope="module")
-def adopting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    """A lab whose one child sees images and reads files, with a data set."""
-    with lab.running(tmp_path_factory.mktemp("adopting"), seeing=True) as app:
-        lab.lab(app).studies = lab.lab(app).vision
+def adopting(tmp_path_factory: pytest.TempPathFactory, eyes: Vision) -> Iterator[FastAPI]:
+    """A lab that reads files, with a data set."""
+    with lab.running(tmp_path_factory.mktemp("adopting"), eyes=eyes) as app:
         yield app
 
 
 @pytest.fixture
-def own(adopting: FastAPI, tmp_path: Path) -> Iterator[FastAPI]:
-    """A lab of a test's own, which borrows that child."""
-    with lab.running(tmp_path) as app:
-        here = lab.lab(app)
-        mine = here.vision, here.studies
-        here.vision = here.studies = lab.lab(adopting).vision
+def own(eyes: Vision, tmp_path: Path) -> Iterator[FastAPI]:
+    """A lab of a test's own."""
+    with lab.running(tmp_path, eyes=eyes) as app:
         yield app
-        here.vision, here.studies = mine
 
 
 def pretrained(app: FastAPI) -> str:

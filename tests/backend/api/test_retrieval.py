@@ -9,7 +9,7 @@ from simclr.retrieval import find_hubs, retrieval
 from tests.backend.api import lab
 from tests.backend.api.conftest import Shown
 
-# The first of them waits until the second child has imported torch.
+# The first of them waits until the child has imported torch.
 pytestmark = pytest.mark.slow
 
 UNKNOWN = "0" * 26
