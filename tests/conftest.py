@@ -22,6 +22,10 @@ def pytest_collection() -> Iterator[object]:
         gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # else extension modules complain at exit about what is still there
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A deployment whose data folder does not exist yet."""
