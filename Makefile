@@ -28,7 +28,7 @@ export npm_config_update_notifier := false
 unexport PYTHONDONTWRITEBYTECODE
 # The tests compare numbers and share two cores with what they start.
 TESTING := OMP_NUM_THREADS=1
-QUICK   := -m "not slow and not e2e"
+BROWSER := tests/e2e
 # Tests that use torch, whose import takes as long as many of the others.
 SCIENCE := tests/simclr tests/benchmarks tests/backend/vision \
 	$(patsubst %,tests/backend/api/test_%.py,alike augmentations encoders studies)
@@ -55,17 +55,17 @@ check: setup pages ## The quick half of it: for every change
 	@$(MAKE) --no-print-directory -j3 --output-sync=target check-science check-frontend check-lab check-python
 
 check-science: setup
-	@$(TESTING) $(BIN)/python -m pytest -q $(QUICK) $(SCIENCE)
+	@$(TESTING) $(BIN)/python -m pytest -q -m "not slow" $(SCIENCE)
 
 check-lab: setup
-	@$(TESTING) $(BIN)/python -m pytest -q $(QUICK) $(SCIENCE:%=--ignore=%) --ignore=tests/e2e
+	@$(TESTING) $(BIN)/python -m pytest -q -m "not slow" $(patsubst %,--ignore=%,$(SCIENCE) $(BROWSER))
 
 test-python: setup
-	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not e2e"
+	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore=$(BROWSER)
 
 test-browser: setup pages
 	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
-	$(TESTING) SIMCLR_LAB_TEST_CHROMIUM="$$chromium" $(BIN)/python -m pytest -q -m e2e
+	$(TESTING) SIMCLR_LAB_TEST_CHROMIUM="$$chromium" $(BIN)/python -m pytest -q $(BROWSER)
 
 check-python: setup
 	@$(BIN)/ruff check --quiet .
