@@ -6,6 +6,7 @@ limits hold is tested with the importer.
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,13 @@ def zipped(files: Mapping[str, bytes]) -> Build:
     return built(lambda path: pack(path, files))
 
 
+@cache
+def good() -> dict[str, bytes]:
+    return class_folders(4)
+
+
 def with_picture(data: Callable[[], bytes], name: str = "cat/odd.png") -> Build:
-    return built(lambda path: pack(path, {**class_folders(4), name: data()}))
+    return built(lambda path: pack(path, {**good(), name: data()}))
 
 
 def zips() -> Cases:
@@ -85,9 +91,9 @@ def mistaken() -> Cases:
         return lambda folder: (data := whole(folder))[: max(1, int(share * len(data)))]
 
     kinds: dict[str, tuple[str, Build]] = {
-        "zip": ("zip", zipped(class_folders(4))),
-        "tar": ("tar", built(lambda path: tarred(path, class_folders(4), "w"))),
-        "tar.xz": ("tar", built(lambda path: tarred(path, class_folders(4), "w:xz"))),
+        "zip": ("zip", zipped(good())),
+        "tar": ("tar", built(lambda path: tarred(path, good(), "w"))),
+        "tar.xz": ("tar", built(lambda path: tarred(path, good(), "w:xz"))),
         "npz": ("npz", lambda _: arrays),
     }
     cuts: Cases = {
@@ -182,5 +188,5 @@ def test_a_disk_that_fills_up_while_images_are_read_is_named_and_nothing_stays(
     assert traces(own) == before
     with monkeypatch.context() as full:
         full.setattr(staging, "RESERVE_BYTES", 1 << 60)
-        assert send(client, zipped(class_folders(4))(tmp_path)).status_code == 507
+        assert send(client, zipped(good())(tmp_path)).status_code == 507
     assert traces(own) == before
