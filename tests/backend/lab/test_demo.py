@@ -1,6 +1,7 @@
 """The demonstration: told rightly, and done only once."""
 
 import io
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -70,7 +71,8 @@ def test_a_demonstration_runs_to_its_table_and_a_second_one_finds_its_jobs(start
     table = [line for line in first.printed.splitlines() if line.startswith("│")]
     assert len(table) == 4, first.printed
     assert "/results#token=" in first.printed
-    second = start("demo", "--exit", "--set", "digits", "--epochs", "1", COLUMNS="120", **WITHOUT_TORCH)
-    assert second.ended(within_s=200) == 0, second.printed
+    second = start("demo", "--set", "digits", "--epochs", "1", COLUMNS="120", **WITHOUT_TORCH)
+    second.until("The lab stays up", within_s=200)
+    assert second.stop(signal.SIGHUP) == 0, second.printed
     assert "An earlier demonstration trained this encoder" in second.printed
     assert [line for line in second.printed.splitlines() if line.startswith("│")] == table
