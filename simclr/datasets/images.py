@@ -88,8 +88,8 @@ def to_square(image: "Image.Image", channels: int, size_px: int, fit: Fit = "cro
         raise ValueError(f"channels is {channels}, but must be 1 (grey) or 3 (RGB)")
     if image.size != (size_px, size_px):
         image = _padded(image, size_px) if fit == "pad" else _cropped(image, size_px)
-    pixels = np.asarray(_in_mode(image, "L" if channels == 1 else "RGB"), dtype=np.uint8)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    packed = _in_mode(image, "L" if channels == 1 else "RGB").tobytes()
+    return np.frombuffer(packed, dtype=np.uint8).reshape(size_px, size_px, channels).transpose(2, 0, 1)
 
 
 def _cropped(image: "Image.Image", size_px: int) -> "Image.Image":

@@ -57,6 +57,8 @@ def read_labels(tables: Mapping[str, bytes], images: list[str]) -> Labels | None
         DatasetError: ``bad_table`` for a table that is no UTF-8 text or names an unknown split, ``label_conflict`` where an
             image has two classes, ``labels_unmatched`` where a table names no image at all.
     """
+    if not tables:
+        return None
     finder = _Finder(images)
     classes: dict[str, str | None] = {}
     splits: dict[str, Split] = {}

