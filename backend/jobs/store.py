@@ -18,7 +18,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from backend.catalogue import queries
 from backend.catalogue.engine import now
 from backend.catalogue.ids import new_id
-from backend.catalogue.models import DatasetRow, EncoderRow, JobRow, WorkerRow
+from backend.catalogue.models import Base, DatasetRow, EncoderRow, JobRow, WorkerRow
 from backend.jobs import order
 from backend.jobs.cells import cell_of_job
 from backend.jobs.estimates import UNKNOWN, Estimate
@@ -173,7 +173,7 @@ def claim(session: Session, owner: str, timing: Timing = DEFAULT, reach: Reach =
             execution_options=AS_RETURNED,
         )
     job.started_at = moment
-    job.device = session.scalar(DEVICE, {"owner": owner})
+    job.device = session.scalar(DEVICE, {"owner": owner})  # of the table, so that nothing is flushed before
     saved = saved_of(session, job)
     if not saved:
         job.progress = None
@@ -206,8 +206,9 @@ def desired(session: Session, job_id: str, epoch: int) -> Desired | None:
 
 def renew(session: Session, job_id: str, epoch: int, timing: Timing = DEFAULT) -> Desired | None:
     """Extend the lease and learn what is wanted of the job; None when the epoch is stale: stop working at once."""
-    job = _hold(session, job_id, epoch, timing)
-    return Desired(job.desired) if job is not None else None
+    until = now(session) + timing.lease_s
+    value = session.scalar(HOLDING, {"held_id": job_id, "held_epoch": epoch, "until": until})
+    return Desired(value) if value is not None else None
 
 
 def progress(session: Session, job_id: str, epoch: int, events: Iterable[Event], timing: Timing = DEFAULT) -> bool:
@@ -359,18 +360,17 @@ def _counting(reach: Reach) -> Select[int]:
 
 
 LOCKING = select(JobRow).where(JobRow.id == bindparam("job_id")).with_for_update()
-DEVICE = select(WorkerRow.device).where(WorkerRow.id == bindparam("owner"))
+WORKERS = Base.metadata.tables[WorkerRow.__tablename__]
+DEVICE = select(WORKERS.c.device).where(WORKERS.c.id == bindparam("owner"))
 IS_HELD = and_(
     JOBS.c.id == bindparam("held_id"), JOBS.c.epoch == bindparam("held_epoch"), JOBS.c.state == State.RUNNING
 )
 DESIRED = select(JOBS.c.desired).where(IS_HELD)
-HOLDING = update(JobRow).where(IS_HELD).values(lease_until=bindparam("until")).returning(JobRow)
+HOLDING = update(JOBS).where(IS_HELD).values(lease_until=bindparam("until")).returning(JOBS.c.desired)
 
 
 def _hold(session: Session, job_id: str, epoch: int, timing: Timing) -> JobRow | None:
     """The fence: locks the job's row for the rest of the transaction if ``epoch`` still holds it."""
-    return session.scalar(
-        HOLDING,
-        {"held_id": job_id, "held_epoch": epoch, "until": now(session) + timing.lease_s},
-        execution_options=AS_RETURNED,
-    )
+    if renew(session, job_id, epoch, timing) is None:
+        return None
+    return session.scalar(LOCKING, {"job_id": job_id}, execution_options=AS_RETURNED)
