@@ -22,8 +22,8 @@ every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 
 def cosines(first: Tensor, second: Tensor) -> list[list[float]]:
     """Similarities of all views, in which 2k and 2k + 1 are a pair, one by one in float64."""
-    views = [view for pair in zip(first.double(), second.double(), strict=True) for view in pair]
-    return [[float(a @ b / (a.norm() * b.norm())) for b in views] for a in views]
+    units = [view / view.norm() for pair in zip(first.double(), second.double(), strict=True) for view in pair]
+    return [[float(a @ b) for b in units] for a in units]
 
 
 def algorithm_1(first: Tensor, second: Tensor, temperature: float) -> float:
