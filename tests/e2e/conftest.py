@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from backend.catalogue.engine import open_catalogue
+from backend.settings import Settings
+from tests.backend.api.process import Api
+from tests.backend.api.process import started as started_api
 from tests.backend.lab.conftest import READY, Started, processes_of
 from tests.backend.lab.deadline import eventually
 from tests.e2e import chromium
 from tests.e2e.images import write_queries
+from tests.tables import lay_tables
+from tests.worker.imports import do_imports, importer_here
+from worker.importing import Sources
 
 Keep = Callable[[Page, str], None]
 WIDE = {"width": 1280, "height": 800}
@@ -75,14 +83,39 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield started
 
 
+@pytest.fixture(scope="package")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """The API of a lab without workers, which all files share whose sets and results are there already, each with its own.
+
+    It offers the folders in ``server`` beside its data.
+    """
+    folder = tmp_path_factory.mktemp("without-workers")
+    settings = Settings(data=folder / "data")
+    lay_tables(settings)
+    (folder / "server").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMCLR_LAB_FOLDERS", str(folder / "server"))
+        with started_api(settings.data_folder) as started:
+            yield started
+
+
+def do_the_import(page: Page, settings: Settings, **sources: Any) -> None:
+    """Play the worker, in this process, for the import that the page has asked for."""
+    expect(page.get_by_role("status").filter(has_text="Accepted")).to_be_visible()
+    catalogue = open_catalogue(settings)
+    asked = Sources(settings.data_folder / "downloads", **sources)
+    assert do_imports(catalogue, settings.data_folder, importer_here(asked)) == 1
+    catalogue.close()
+
+
 @contextmanager
-def up(data: Path, **settings: str) -> Iterator[Lab]:
+def up(data: Path) -> Iterator[Lab]:
     """``simclr-lab up`` on a free port; nothing of it is left afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMCLR_LAB_")}
     own = {"SIMCLR_LAB_DATA": str(data), "SIMCLR_LAB_PORT": str(port), "TERM": "dumb"}
-    started = Started("up", environ=inherited | own | settings)
+    started = Started("up", environ=inherited | own)
     try:
         started.until(READY)
         found = re.search(r"(http://\S+)/#token=(\S+)", started.printed)

@@ -1,12 +1,12 @@
-"""A data folder whose sets, encoders and embeddings are there already, as if jobs had made them: no page has to wait for one."""
+"""A set, encoders and embeddings that are in a lab already, as if jobs had made them: no page has to wait for one."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from backend.catalogue.engine import Catalogue, open_catalogue
 from backend.catalogue.models import EncoderRow
-from backend.catalogue.upgrade import upgrade
 from backend.jobs import store
 from backend.jobs.outcomes import Artefact, Outcome, Succeeded
 from backend.jobs.states import Kind
@@ -27,12 +27,10 @@ LAST_EPOCH = 8
 class PlayedLab:
     """Writes rows and files as jobs leave them. The weights are random: pages are looked at here, not what was learned."""
 
-    def __init__(self, folder: Path, dataset: Dataset) -> None:
-        self.folder, self.images = folder, dataset
-        folder.mkdir()
-        self.catalogue: Catalogue = open_catalogue(Settings(data=folder))
-        upgrade(self.catalogue.engine)
-        self.dataset = put_set(self.catalogue, folder, dataset, "factors")
+    def __init__(self, settings: Settings, dataset: Dataset) -> None:
+        self.folder, self.images = settings.data_folder, dataset
+        self.catalogue: Catalogue = open_catalogue(settings)
+        self.dataset = put_set(self.catalogue, self.folder, dataset, "factors")
 
     def pretrained(self) -> tuple[str, str]:
         """The ids of a pretraining and of the encoder that it made."""
@@ -60,7 +58,7 @@ class PlayedLab:
 
     def pixels(self) -> str:
         """The id of the encoder that compares pixels."""
-        key = "encoders/pixels.safetensors"
+        key = f"encoders/pixels-{self.dataset}.safetensors"
         described = pixels_encoder(image_facts(self.images), self._place(key))
         return self._encoder(key, "Pixels of factors", described)
 
@@ -103,7 +101,7 @@ class PlayedLab:
 
     def _settled(self, asked: store.Submission, outcome: Outcome) -> str:
         with self.catalogue.writing() as session:
-            job = store.submit(session, asked).id
+            job = store.submit(session, replace(asked, priority=1)).id  # before whatever waits there
             claim = store.claim(session, "player")
             assert claim
             assert store.settle(session, job, claim.epoch, outcome)

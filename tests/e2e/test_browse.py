@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,19 +12,16 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from backend.catalogue.engine import open_catalogue
-from backend.catalogue.upgrade import upgrade
-from backend.settings import Settings
 from benchmarks.sets import put_set
 from simclr.datasets import Dataset
 from simclr.datasets.origin import Origin
 from simclr.datasets.originals import Keeper
 from simclr.datasets.patterns import patterns
-from tests.backend.api.process import Api, started
+from tests.backend.api.process import Api
 from tests.e2e.accessibility import grave_violations
-from tests.e2e.conftest import WIDE, Complaints, watched
+from tests.e2e.conftest import WIDE, Complaints, do_the_import, watched
 from tests.simclr.datasets.pictures import class_folders
-from tests.worker.imports import CIFAR, do_imports, importer_here, publishing_cifar10
-from worker.importing import Sources
+from tests.worker.imports import CIFAR, publishing_cifar10
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -62,20 +58,14 @@ def write_folder(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
-    """The API alone, over a data folder that holds the set: looking needs no worker."""
-    folder = tmp_path_factory.mktemp("browse")
-    dataset = leaky(folder)
-    settings = Settings(data=folder / "data")
-    catalogue = open_catalogue(settings)
-    upgrade(catalogue.engine)
-    dataset_id = put_set(catalogue, settings.data_folder, dataset, "Textures")
+def shown(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """The set in a lab: looking needs no worker."""
+    dataset = leaky(tmp_path_factory.mktemp("browse"))
+    catalogue = open_catalogue(api.settings)
+    dataset_id = put_set(catalogue, api.settings.data_folder, dataset, "Textures")
     catalogue.close()
-    write_folder(folder / "server/plants")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIMCLR_LAB_FOLDERS", str(folder / "server"))
-        with started(settings.data_folder, seeing=False) as api:
-            yield Shown(api, dataset, f"{api.origin}/data/{dataset_id}")
+    write_folder(api.settings.data_folder.parent / "server/plants")
+    return Shown(api, dataset, f"{api.origin}/data/{dataset_id}")
 
 
 @pytest.fixture(scope="module")
@@ -185,16 +175,6 @@ def test_an_image_opens_as_large_as_it_was_kept_with_all_that_is_known_of_it(pag
     expect(page).not_to_have_url(re.compile("image="))
 
 
-def do_the_import(page: Page, shown: Shown, **sources: Any) -> None:
-    """Play the worker, in this process, for the import that the page has asked for."""
-    expect(page.get_by_role("status").filter(has_text="Accepted")).to_be_visible()
-    settings = shown.api.settings
-    catalogue = open_catalogue(settings)
-    asked = Sources(settings.data_folder / "downloads", **sources)
-    assert do_imports(catalogue, settings.data_folder, importer_here(asked)) == 1
-    catalogue.close()
-
-
 def test_a_set_with_fewer_labels_is_counted_before_it_is_made_and_says_what_it_is_of(
     page: Page, shown: Shown, complaints: Complaints
 ) -> None:
@@ -214,7 +194,7 @@ def test_a_set_with_fewer_labels_is_counted_before_it_is_made_and_says_what_it_i
     assert grave_violations(page) == []
     dialog.get_by_label("Name", exact=True).fill("Seven shots")
     dialog.get_by_role("button", name="Make this set").click()
-    do_the_import(page, shown)
+    do_the_import(page, shown.api.settings)
     expect(page.get_by_role("heading", level=1, name="Seven shots")).to_be_visible()
     expect(page.get_by_text("7 training labels of every class kept (seed 0).", exact=False).first).to_be_visible()
     page.get_by_role("definition").get_by_role("link", name="Textures").click()
@@ -227,7 +207,7 @@ def test_a_folder_of_the_server_becomes_a_set(page: Page, shown: Shown) -> None:
     expect(page.get_by_role("button", name="Import")).to_be_disabled()
     page.get_by_role("combobox", name="Folder").select_option("plants")
     page.get_by_role("button", name="Import").click()
-    do_the_import(page, shown, folders=shown.api.settings.data_folder.parent / "server")
+    do_the_import(page, shown.api.settings, folders=shown.api.settings.data_folder.parent / "server")
     expect(page.get_by_role("heading", level=1, name="plants")).to_be_visible()
     expect(page.get_by_role("definition").filter(has_text="60 images")).to_be_visible()
 
@@ -240,7 +220,7 @@ def test_a_published_set_is_named_with_its_licence_and_downloaded(page: Page, sh
     expect(about).to_contain_text("Licence: ")
     page.get_by_role("button", name="Import").click()
     with pytest.MonkeyPatch.context() as patch, publishing_cifar10(tmp_path, patch) as publisher:
-        do_the_import(page, shown, mirror=publisher.address)
+        do_the_import(page, shown.api.settings, mirror=publisher.address)
         assert publisher.asked == [(CIFAR, None)]
     expect(page.get_by_role("heading", level=1, name="CIFAR-10")).to_be_visible()
     expect(page.get_by_role("definition").filter(has_text="220 images")).to_be_visible()

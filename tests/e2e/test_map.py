@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from backend.settings import Settings
-from tests.backend.api.process import Api, started
+from tests.backend.api.process import Api
 from tests.backend.lab.deadline import eventually
 from tests.e2e.accessibility import grave_violations, out_of_reach
 from tests.e2e.conftest import WIDE, Complaints, watched
@@ -31,11 +30,8 @@ class Mapped:
 
 
 @pytest.fixture(scope="module")
-def mapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapped]:
-    settings = Settings(data=tmp_path_factory.mktemp("map") / "data")
-    ids = write_lab(settings)
-    with started(settings.data_folder) as api:
-        yield Mapped(api, *ids)
+def mapped(api: Api) -> Mapped:
+    return Mapped(api, *write_lab(api.settings))
 
 
 @pytest.fixture(scope="module")
