@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -41,9 +41,35 @@ def a_slot(catalogue: Catalogue, settings: Settings, timing: Timing = QUICK) -> 
     return Slot(catalogue, settings.data_folder, timing, runner_command=PLAY_RUNNER)
 
 
+class Kept(WarmRunner):
+    """Outlives the slot that it works for."""
+
+    def close(self) -> None:
+        if not self.is_alive:
+            super().close()
+
+    def end(self) -> None:
+        super().close()
+
+
+@pytest.fixture(scope="module")
+def kept_runner() -> Iterator[Callable[[], Kept]]:
+    """The runner that is there; started where there is none."""
+    started: list[Kept] = []
+
+    def get() -> Kept:
+        if not started or not started[-1].is_alive:
+            started.append(Kept(PLAY_RUNNER))
+        return started[-1]
+
+    yield get
+    for runner in started:
+        runner.end()
+
+
 @pytest.fixture
-def slot(catalogue: Catalogue, settings: Settings) -> Iterator[Slot]:
-    opened = a_slot(catalogue, settings)
+def slot(catalogue: Catalogue, settings: Settings, kept_runner: Callable[[], Kept]) -> Iterator[Slot]:
+    opened = Slot(catalogue, settings.data_folder, QUICK, start_runner=kept_runner)
     opened.open()
     yield opened
     opened.close()

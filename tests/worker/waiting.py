@@ -18,7 +18,7 @@ def until(condition: Callable[[], T], what: str, *, within_s: float = 20.0) -> T
         if waited_s > within_s:
             raise AssertionError(f"not within {within_s:g} s: {what}")
         # The longer it takes, the less often: looking takes time from what is waited for.
-        time.sleep(min(max(0.02, waited_s / 20), 0.2))
+        time.sleep(min(max(0.02, waited_s / 10), 0.2))
 
 
 def is_running(pid: int) -> bool:
