@@ -75,6 +75,15 @@ export function zoomed(view: View, size: Size, px: number, py: number, factor: n
   };
 }
 
+type Place = readonly [x: number, y: number];
+
+/** One finger went `from` a pixel `to` another, a second one lies `still`: the map follows their middle, and grows with their distance. */
+export function pinched(view: View, size: Size, still: Place, from: Place, to: Place): View {
+  const apart = ([x, y]: Place): number => Math.max(1, Math.hypot(x - still[0], y - still[1]));
+  const moved = panned(view, (to[0] - from[0]) / 2, (to[1] - from[1]) / 2);
+  return zoomed(moved, size, (to[0] + still[0]) / 2, (to[1] + still[1]) / 2, apart(to) / apart(from));
+}
+
 const STEP_PX = 60;
 const STEP = 1.3;
 

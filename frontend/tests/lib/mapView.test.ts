@@ -5,6 +5,7 @@ import {
   fitted,
   fromPixels,
   panned,
+  pinched,
   toPixels,
   viewFrom,
   viewText,
@@ -54,6 +55,24 @@ describe('the view of a map', () => {
     expect(after[1]).toBeCloseTo(before[1]);
     const [px, py] = toPixels(panned(VIEW, 15, -5), SIZE, 1, 2);
     expect([px, py]).toEqual([215, 145]);
+  });
+  it('keeps two places under two fingers', () => {
+    const [still, from, to] = [
+      [100, 80],
+      [180, 120],
+      [260, 160],
+    ] as const;
+    const after = pinched(VIEW, SIZE, still, from, to);
+    expect(after.scale).toBeCloseTo(2 * VIEW.scale);
+    for (const { before, now } of [
+      { before: still, now: still },
+      { before: from, now: to },
+    ]) {
+      const [px, py] = toPixels(after, SIZE, ...fromPixels(VIEW, SIZE, before[0], before[1]));
+      expect(px).toBeCloseTo(now[0]);
+      expect(py).toBeCloseTo(now[1]);
+    }
+    expect(Number.isFinite(pinched(VIEW, SIZE, still, still, still).scale)).toBe(true);
   });
   it('moves by keys, and by no other key', () => {
     expect(afterKey(VIEW, SIZE, 'ArrowRight')?.x).toBeGreaterThan(VIEW.x);
