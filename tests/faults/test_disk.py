@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from backend.jobs.states import State
-from tests.faults.lab import BRIEF, Lab
+from tests.faults.lab import BRIEF, SECONDS, Lab
+from tests.worker.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -100,7 +101,7 @@ def flip_a_bit(path: Path) -> None:
 @pytest.mark.parametrize("damage", [cut_off, flip_a_bit])
 def test_f15_a_damaged_checkpoint_is_never_used(lab: Lab, damage: Callable[[Path], None]) -> None:
     job_id = lab.submit()
-    lab.until_saved(job_id)
+    until(lambda: len(lab.checkpoints(job_id)) > 1, "a second checkpoint", within_s=SECONDS)
     lab.ask(job_id, "pause")
     lab.until_state(job_id, State.PAUSED)
     newest, earlier, *_ = lab.checkpoints(job_id)
