@@ -47,7 +47,7 @@ demo: setup pages ## See it work: pretrain without labels, compare, search; then
 up: setup pages ## Start the lab and print its link
 	@exec $(BIN)/simclr-lab up
 
-# The longest first and three at a time, so that two cores have work to the end and 8 GiB of memory suffice.
+# The longest first, and more at a time than there are cores, as much of it is waiting; 8 GiB of memory suffice.
 test: setup pages ## Prove it all: linters, types, units, real processes, a browser
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-python test-browser check-frontend check-python
 
@@ -61,7 +61,7 @@ check-lab: setup
 	@$(TESTING) $(BIN)/python -m pytest -q -m "not slow" $(patsubst %,--ignore=%,$(SCIENCE) $(BROWSER))
 
 test-python: setup
-	@$(TESTING) $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore=$(BROWSER)
+	@$(TESTING) $(BIN)/python -m pytest -q -n 3 --dist worksteal --ignore=$(BROWSER)
 
 test-browser: setup pages
 	@chromium=$$($(BIN)/python tests/e2e/chromium.py) && \
@@ -90,7 +90,7 @@ bench: setup ## Measure speed against lightly, torchvision and kornia, in the sa
 
 fix: setup frontend/node_modules/.package-lock.json ## Format, and repair what the linters can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
-	@cd frontend && npm run --silent lint -- --fix ; npm run --silent format
+	@cd frontend && npm run --silent fix
 
 api-types: setup frontend/node_modules/.package-lock.json ## Write openapi.json and the TypeScript types after the API has changed
 	@$(BIN)/python -m backend.openapi
