@@ -47,7 +47,7 @@ demo: setup pages ## See it work: pretrain without labels, compare, search; then
 up: setup pages ## Start the lab and print its link
 	@exec $(BIN)/simclr-lab up
 
-# The longest first, and more at a time than there are cores, as much of it is waiting; 8 GiB of memory suffice.
+# The longest first, and more at a time than there are cores, as much of it is waiting; it takes some 8 GiB of memory.
 test: setup pages ## Prove it all: linters, types, units, real processes, a browser
 	@$(MAKE) --no-print-directory -j3 --output-sync=target test-python test-browser check-frontend check-python
 
