@@ -35,6 +35,7 @@ from simclr import __version__
 
 PAGES = Path(__file__).parent.parent / "frontend" / "dist"
 GRACE_S = 5
+KEEP_ALIVE_S = 75  # longer than proxies do, by default 60: a request on a connection that we are just closing is lost
 
 
 def create_app(settings: Settings | None = None, pages: Path = PAGES, vision: Vision | None = None) -> FastAPI:
@@ -143,6 +144,7 @@ def serve(settings: Settings | None = None) -> None:
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         server_header=False,
         access_log=False,
         ws="none",
