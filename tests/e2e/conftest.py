@@ -109,13 +109,13 @@ def do_the_import(page: Page, settings: Settings, **sources: Any) -> None:
 
 
 @contextmanager
-def up(data: Path) -> Iterator[Lab]:
+def up(data: Path, **settings: str) -> Iterator[Lab]:
     """``simclr-lab up`` on a free port; nothing of it is left afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMCLR_LAB_")}
     own = {"SIMCLR_LAB_DATA": str(data), "SIMCLR_LAB_PORT": str(port), "TERM": "dumb"}
-    started = Started("up", environ=inherited | own)
+    started = Started("up", environ=inherited | own | settings)
     try:
         started.until(READY)
         found = re.search(r"(http://\S+)/#token=(\S+)", started.printed)
