@@ -24,10 +24,7 @@ AT_ONCE = 500  # values in one statement; SQLite takes 999 at least
 Item = TypeVar("Item")
 # Kept, as every attempt at a job, or every submission, asks for them, and to compose them takes longer than to execute them.
 NEWEST_FIRST = (
-    select(CheckpointRow)
-    .where(CheckpointRow.job_id == bindparam("job_id"))
-    .order_by(CheckpointRow.step.desc())
-    .execution_options(autoflush=False)  # a job is written once, when its change is told, not at every question before
+    select(CheckpointRow).where(CheckpointRow.job_id == bindparam("job_id")).order_by(CheckpointRow.step.desc())
 )
 WITH_KEY = select(JobRow).where(JobRow.idempotency_key == bindparam("key"))
 
@@ -96,7 +93,7 @@ def encoders_on_the_way(session: Session, job_id: str) -> Sequence[EncoderRow]:
 
 
 def checkpoints(session: Session, job_id: str) -> Sequence[CheckpointRow]:
-    """A job's checkpoints, the newest first; those that the session has not flushed yet are left out."""
+    """A job's checkpoints, the newest first."""
     return session.scalars(NEWEST_FIRST, {"job_id": job_id}).all()
 
 

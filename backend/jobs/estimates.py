@@ -15,12 +15,9 @@ from backend.catalogue import queries
 from backend.catalogue.models import DatasetRow, EncoderRow, JobRow
 from backend.jobs import dry_runs
 from backend.jobs.states import Kind, State
-from backend.jobs.transfer_costs import TransferCosts
+from backend.jobs.transfer_costs import AT_ONCE, ENOUGH, LATEST, TransferCosts
 from simclr.config import PretrainConfig
 
-LATEST = 200  # jobs that are looked through
-ENOUGH = 5  # like jobs that are used
-AT_ONCE = 20  # jobs that are read before it is seen whether these are enough
 LEARNED_FROM = 20  # jobs that had a dry run
 MOST_CORRECTED = 4.0  # times, up or down
 

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from backend.catalogue.engine import now
-from backend.catalogue.models import Base, EventRow, JobRow
+from backend.catalogue.models import EVENTS, JobRow
 from backend.catalogue.queries import in_parts
 from backend.jobs.outcomes import Cancelled, Paused, Released
 from backend.jobs.saved import Saved, saved_of
@@ -17,8 +17,6 @@ from backend.jobs.timing import Timing
 STARTED = "The job has started."
 CANCELLED = "The job was cancelled."
 PAUSED = "The job is paused."
-# On the table, as in ``order``.
-EVENTS = Base.metadata.tables[EventRow.__tablename__]
 LAST_TOLD = (
     select(EVENTS.c.job_id, func.max(EVENTS.c.seq))
     .where(EVENTS.c.job_id.in_(bindparam("job_ids", expanding=True)))

@@ -8,11 +8,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Float, Row, Select, Subquery, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session, load_only
 
-from backend.catalogue.models import Base, JobRow
+from backend.catalogue.models import JOBS, JobRow
 from backend.jobs.states import Desired, Lane, State
 
-# Statements on the table take half as long as those on the class, of which only who reads whole jobs has need.
-JOBS = Base.metadata.tables[JobRow.__tablename__]
 LANES = frozenset(Lane)
 MOMENT = "moment"  # a parameter of the statements below
 

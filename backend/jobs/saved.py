@@ -41,9 +41,10 @@ def run_key(job_id: str, epoch: int) -> str:
 
 def saved_of(session: Session, job: JobRow) -> tuple[Saved, ...]:
     """The newest first; a job without checkpoints has those of the job that it continues."""
-    for job_id in (job.id, job.continues):
-        if job_id is not None and (rows := checkpoints(session, job_id)):
-            return tuple(Saved(row.key, row.sha256, row.step, row.passes) for row in rows)
+    with session.no_autoflush:  # who asks is about to change the job, and writes it once, when its change is told
+        for job_id in (job.id, job.continues):
+            if job_id is not None and (rows := checkpoints(session, job_id)):
+                return tuple(Saved(row.key, row.sha256, row.step, row.passes) for row in rows)
     return ()
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from backend.catalogue import queries
 from backend.catalogue.engine import now
 from backend.catalogue.ids import new_id
-from backend.catalogue.models import Base, DatasetRow, EncoderRow, JobRow, WorkerRow
+from backend.catalogue.models import JOBS, WORKERS, DatasetRow, EncoderRow, JobRow
 from backend.jobs import order
 from backend.jobs.cells import cell_of_job
 from backend.jobs.estimates import UNKNOWN, Estimate
@@ -28,7 +28,7 @@ from backend.jobs.maps import bank_keys, content_of_job
 from backend.jobs.moves import CANCELLED, PAUSED, crash, fail, move, move_all, start, stop, tell, tell_state
 from backend.jobs.names import name_for
 from backend.jobs.needless import end_needless
-from backend.jobs.order import JOBS, UNPINNED, Reach
+from backend.jobs.order import UNPINNED, Reach
 from backend.jobs.outcomes import Cancelled, Crashed, Failed, Outcome, Paused, Released, Succeeded
 from backend.jobs.saved import Saved, forget, keep, keep_epoch, keep_last, saved_of
 from backend.jobs.states import Desired, Kind, Lane, State, lane_of
@@ -360,7 +360,6 @@ def _counting(reach: Reach) -> Select[int]:
 
 
 LOCKING = select(JobRow).where(JobRow.id == bindparam("job_id")).with_for_update()
-WORKERS = Base.metadata.tables[WorkerRow.__tablename__]
 DEVICE = select(WORKERS.c.device).where(WORKERS.c.id == bindparam("owner"))
 IS_HELD = and_(
     JOBS.c.id == bindparam("held_id"), JOBS.c.epoch == bindparam("held_epoch"), JOBS.c.state == State.RUNNING

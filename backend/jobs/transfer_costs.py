@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.catalogue.models import DatasetRow, EncoderRow, JobRow
 from backend.jobs.states import Kind, State
 
-LATEST = 200  # transfers that are looked at
+LATEST = 200  # jobs that are looked at
 ENOUGH = 5  # like ones that are used
 AT_ONCE = 20  # that are read before it is seen whether these are enough
 Config = dict[str, Any]

@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from backend.catalogue.engine import open_catalogue
 from backend.settings import Settings
 from tests.backend.api.process import Api
 from tests.backend.api.process import started as started_api
@@ -22,8 +20,6 @@ from tests.backend.lab.deadline import eventually
 from tests.e2e import chromium
 from tests.e2e.images import write_queries
 from tests.tables import lay_tables
-from tests.worker.imports import do_imports, importer_here
-from worker.importing import Sources
 
 Keep = Callable[[Page, str], None]
 WIDE = {"width": 1280, "height": 800}
@@ -97,15 +93,6 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         patch.setenv("SIMCLR_LAB_FOLDERS", str(folder / "server"))
         with started_api(settings.data_folder) as started:
             yield started
-
-
-def do_the_import(page: Page, settings: Settings, **sources: Any) -> None:
-    """Play the worker, in this process, for the import that the page has asked for."""
-    expect(page.get_by_role("status").filter(has_text="Accepted")).to_be_visible()
-    catalogue = open_catalogue(settings)
-    asked = Sources(settings.data_folder / "downloads", **sources)
-    assert do_imports(catalogue, settings.data_folder, importer_here(asked)) == 1
-    catalogue.close()
 
 
 @contextmanager

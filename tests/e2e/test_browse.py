@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,10 @@ from simclr.datasets.originals import Keeper
 from simclr.datasets.patterns import patterns
 from tests.backend.api.process import Api
 from tests.e2e.accessibility import grave_violations
-from tests.e2e.conftest import WIDE, Complaints, do_the_import, watched
+from tests.e2e.conftest import WIDE, Complaints, watched
 from tests.simclr.datasets.pictures import class_folders
-from tests.worker.imports import CIFAR, publishing_cifar10
+from tests.worker.imports import CIFAR, do_imports, importer_here, publishing_cifar10
+from worker.importing import Sources
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -175,6 +177,16 @@ def test_an_image_opens_as_large_as_it_was_kept_with_all_that_is_known_of_it(pag
     expect(page).not_to_have_url(re.compile("image="))
 
 
+def do_the_import(page: Page, shown: Shown, **sources: Any) -> None:
+    """Play the worker, in this process, for the import that the page has asked for."""
+    expect(page.get_by_role("status").filter(has_text="Accepted")).to_be_visible()
+    settings = shown.api.settings
+    catalogue = open_catalogue(settings)
+    asked = Sources(settings.data_folder / "downloads", **sources)
+    assert do_imports(catalogue, settings.data_folder, importer_here(asked)) == 1
+    catalogue.close()
+
+
 def test_a_set_with_fewer_labels_is_counted_before_it_is_made_and_says_what_it_is_of(
     page: Page, shown: Shown, complaints: Complaints
 ) -> None:
@@ -194,7 +206,7 @@ def test_a_set_with_fewer_labels_is_counted_before_it_is_made_and_says_what_it_i
     assert grave_violations(page) == []
     dialog.get_by_label("Name", exact=True).fill("Seven shots")
     dialog.get_by_role("button", name="Make this set").click()
-    do_the_import(page, shown.api.settings)
+    do_the_import(page, shown)
     expect(page.get_by_role("heading", level=1, name="Seven shots")).to_be_visible()
     expect(page.get_by_text("7 training labels of every class kept (seed 0).", exact=False).first).to_be_visible()
     page.get_by_role("definition").get_by_role("link", name="Textures").click()
@@ -207,7 +219,7 @@ def test_a_folder_of_the_server_becomes_a_set(page: Page, shown: Shown) -> None:
     expect(page.get_by_role("button", name="Import")).to_be_disabled()
     page.get_by_role("combobox", name="Folder").select_option("plants")
     page.get_by_role("button", name="Import").click()
-    do_the_import(page, shown.api.settings, folders=shown.api.settings.data_folder.parent / "server")
+    do_the_import(page, shown, folders=shown.api.settings.data_folder.parent / "server")
     expect(page.get_by_role("heading", level=1, name="plants")).to_be_visible()
     expect(page.get_by_role("definition").filter(has_text="60 images")).to_be_visible()
 
@@ -220,7 +232,7 @@ def test_a_published_set_is_named_with_its_licence_and_downloaded(page: Page, sh
     expect(about).to_contain_text("Licence: ")
     page.get_by_role("button", name="Import").click()
     with pytest.MonkeyPatch.context() as patch, publishing_cifar10(tmp_path, patch) as publisher:
-        do_the_import(page, shown.api.settings, mirror=publisher.address)
+        do_the_import(page, shown, mirror=publisher.address)
         assert publisher.asked == [(CIFAR, None)]
     expect(page.get_by_role("heading", level=1, name="CIFAR-10")).to_be_visible()
     expect(page.get_by_role("definition").filter(has_text="220 images")).to_be_visible()

@@ -54,10 +54,10 @@ def test_the_printed_link_signs_in_for_good_and_leaves_no_token_where_scripts_or
     expect(stranger.get_by_role("navigation", name="Pages")).to_be_visible()
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Lab]:
     """The API of a lab without images, which needs neither a worker nor vision."""
-    settings = Settings(data=tmp_path_factory.mktemp("empty") / "data")
+    settings = Settings(data=tmp_path / "data")
     lay_tables(settings)
     with started(settings.data_folder, seeing=False) as api:
         yield Lab(api.origin, api.settings.access_token, str(settings.data_folder), api.pid)
