@@ -5,6 +5,8 @@ FROM ${BASE} AS build
 RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir uv==0.13.9
 ENV PATH=/opt/venv/bin:$PATH VIRTUAL_ENV=/opt/venv UV_LINK_MODE=copy UV_NO_CACHE=1
 WORKDIR /lab
+# For the C in simclr; without a compiler torch does the same, slower.
+RUN command -v cc || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev; } || echo "no C compiler"
 # Only what the lab runs on, at the locked versions; the lock's hashes are checked.
 COPY pyproject.toml requirements.lock README.md ./
 RUN uv pip install --constraint requirements.lock --requirement pyproject.toml --extra postgres
@@ -13,7 +15,7 @@ RUN cd frontend && npm ci && npm run build && rm -rf node_modules
 COPY simclr simclr
 COPY backend backend
 COPY worker worker
-RUN uv pip install --no-deps --editable . && python -m compileall -q simclr backend worker
+RUN uv pip install --no-deps --editable . && python -m compileall -q simclr backend worker && python -m simclr.native
 
 FROM ${BASE}
 COPY --from=build /opt/venv /opt/venv

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.table import OURS, Row, in_turns
-from simclr.device import usable_cores
+from simclr.cores import usable_cores
 
 TEMPERATURE = 0.2
 D = 128

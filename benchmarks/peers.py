@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from simclr.config import PretrainConfig
-from simclr.device import usable_cores
+from simclr.cores import usable_cores
 from simclr.encoders import build_encoder
 
 WORKERS = 2

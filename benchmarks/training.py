@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 from benchmarks import peers
 from benchmarks.table import OURS, Row, in_turns
 from simclr import device as devices
+from simclr import winograd
 from simclr.config import FollowConfig, PretrainConfig
 from simclr.datasets import Dataset
 from simclr.datasets.patterns import patterns
@@ -29,6 +31,7 @@ from simclr.device import Device, choose_device
 from simclr.events import Event, Progress, Stopped, ignore, never
 from simclr.halves import halves
 from simclr.loss import nt_xent
+from simclr.native import Native
 from simclr.optim import build_optimizer
 from simclr.presets import pretrain_preset
 from simclr.pretrain import Network, features_and_projections, pretrain
@@ -73,6 +76,7 @@ def settings(device: Device) -> dict[str, Callable[[], float]]:
         other: lambda: computing(replace(device, bf16=not device.bf16)),
         "contiguous layout": lambda: computing(device, layout=torch.contiguous_format),
         "compiled" if compiled.compiler else "not compiled": lambda: computing(compiled),
+        "torch's own convolutions": lambda: without_winograd(device),
         DEFAULT_HEAP: lambda: in_fresh_process(DEFAULT_HEAP),
         "one thread": lambda: computing(replace(device, threads=1)),
         "all threads on each operation": lambda: sharing(device),
@@ -142,6 +146,11 @@ def sharing(device: Device) -> float:
     with same_threads_after():
         torch.set_num_threads(device.threads)
         return computing(replace(device, threads=1))
+
+
+def without_winograd(device: Device) -> float:
+    with mock.patch.object(winograd, "compiled", return_value=Native(None)):
+        return computing(device)
 
 
 def computing(device: Device, config: PretrainConfig = CONFIG, layout: Layout = torch.channels_last) -> float:

@@ -20,8 +20,9 @@ from benchmarks import peers
 from benchmarks.table import OURS, Row, in_turns
 from simclr.augment import draw_views
 from simclr.config import AugmentConfig, PretrainConfig
+from simclr.cores import usable_cores
 from simclr.datasets.patterns import patterns
-from simclr.device import keep_heap_mapped, usable_cores
+from simclr.device import keep_heap_mapped
 from simclr.views.filters import blur_width
 
 # Size in pixels, and images: about three seconds a turn for the slowest on two cores.

@@ -4,14 +4,15 @@ One choice is the same everywhere and so is none: tensors of images are laid out
 """
 
 import ctypes
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
+
+from simclr import winograd
+from simclr.cores import usable_threads
 
 Forward = TypeVar("Forward", bound=Callable[..., Any])
 
@@ -94,11 +95,13 @@ def choose_device() -> Device:
     why = "this CPU multiplies it in hardware" if bf16 else "this CPU has no bfloat16 instructions"
     cores = "1 thread" if threads == 1 else f"{threads} threads"
     heap = "; freed memory is kept for the next step" if kept else ""
+    convolutions = winograd.told()
+    how = f"{_precision(bf16)} and channels_last: {why}{heap}{convolutions}"
     return Device(
         torch.device("cpu"),
         bf16,
         threads,
-        f"Working on the CPU with {cores}, as no CUDA device was found, in {_precision(bf16)} and channels_last: {why}{heap}.",
+        f"Working on the CPU with {cores}, as no CUDA device was found, in {how}.",
     )
 
 
@@ -115,19 +118,6 @@ def cpu_multiplies_bf16() -> bool:
     return onednn and any(check() for check in checks if check is not None)
 
 
-def usable_threads() -> int:
-    """As many as there are cores, or fewer where ``OMP_NUM_THREADS`` says so."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(usable_cores(), int(asked))) if asked.isdecimal() else usable_cores()
-
-
-def usable_cores() -> int:
-    """Cores this process may use: its affinity, and the quota of its container, of which torch knows nothing."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _container_quota(Path("/sys/fs/cgroup/cpu.max"))
-    return max(1, min(cores, quota) if quota else cores)
-
-
 def keep_heap_mapped() -> bool:
     """Ask glibc to keep freed memory instead of returning it at every step; elsewhere nothing happens, and the answer is False.
 
@@ -139,15 +129,6 @@ def keep_heap_mapped() -> bool:
     asked = ((M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES), (M_TRIM_THRESHOLD, KEPT_HEAP_BYTES), (M_TOP_PAD, 64 << 20))
     # mallopt answers 1 for yes.
     return all(libc.mallopt(parameter, value) == 1 for parameter, value in asked)
-
-
-def _container_quota(path: Path) -> int | None:
-    """Whole cores of cgroup v2's "quota period" file, rounded up; None without a quota."""
-    try:
-        quota, period = path.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else -(-int(quota) // int(period))
 
 
 def _precision(bf16: bool) -> str:

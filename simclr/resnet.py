@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from simclr.architecture import BOTTLENECKS, EXPANSION, STAGES, feature_dim
 from simclr.config import EncoderConfig
+from simclr.winograd import Conv3x3
 
 
 class BasicBlock(nn.Module):
@@ -14,9 +15,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels_in: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, width, 3, stride, padding=1, bias=False)
+        self.conv1 = Conv3x3(channels_in, width, stride)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.conv2 = Conv3x3(width, width, 1)
         self.bn2 = nn.BatchNorm2d(width)
         self.downsample = _way_past(channels_in, width, stride)
 
@@ -35,7 +36,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.conv2 = Conv3x3(width, width, stride)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, width * EXPANSION, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width * EXPANSION)

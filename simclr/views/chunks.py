@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from simclr.device import usable_cores
+from simclr.cores import usable_cores
 
 Chunk = TypeVar("Chunk")
 

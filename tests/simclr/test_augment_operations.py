@@ -7,6 +7,7 @@ from torchvision.transforms.v2 import functional as torchvision
 
 from simclr.augment import OPERATIONS
 from simclr.config import AugmentConfig
+from simclr.native import Native, native
 from simclr.views import colours, crops, filters
 from tests.simclr.torchvision_views import EVERYTHING, TORCHVISION, hashed_noise, parameters_of, random_images
 
@@ -16,6 +17,15 @@ ROUNDING = 2e-6
 # in float32 here and in float64 there, half an image away from the centre. 1e-5 is 1/400 of a grey level.
 MAGNIFIED = 1e-5
 TOLERANCE = {"rotation": MAGNIFIED, "colour jitter": MAGNIFIED}
+
+
+@pytest.fixture(params=["C", "torch"])
+def arithmetic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colour jitter as CPUs do it and as everything else does."""
+    if request.param == "torch":
+        monkeypatch.setattr(colours, "native", lambda _source: Native(None))
+    elif native(colours.SOURCE).functions is None:
+        pytest.skip(native(colours.SOURCE).why_not)
 
 
 def test_the_references_are_those_of_all_operations_in_their_order() -> None:
@@ -58,6 +68,7 @@ def test_one_batch_may_mix_bilinear_and_bicubic_crops() -> None:
         torch.testing.assert_close(view, TORCHVISION["crop and flips"](views[i], p, i), atol=ROUNDING, rtol=0)
 
 
+@pytest.mark.usefixtures("arithmetic")
 @pytest.mark.parametrize("jitter_p", [0.8, 1.0])
 @pytest.mark.parametrize("channels", [3, 1])
 def test_jitter_equals_torchvisions_in_every_order(channels: int, jitter_p: float) -> None:
@@ -68,6 +79,7 @@ def test_jitter_equals_torchvisions_in_every_order(channels: int, jitter_p: floa
         torch.testing.assert_close(view, TORCHVISION["colour jitter"](views[i], p, i), atol=MAGNIFIED, rtol=0)
 
 
+@pytest.mark.usefixtures("arithmetic")
 @pytest.mark.parametrize("only", ["brightness", "contrast", "saturation", "hue"])
 def test_jitter_of_a_single_kind_equals_torchvisions(only: str) -> None:
     ranges = dict.fromkeys(("brightness", "contrast", "saturation", "hue"), 0.0) | {only: 0.25}
@@ -75,6 +87,27 @@ def test_jitter_of_a_single_kind_equals_torchvisions(only: str) -> None:
     p = parameters_of(32, 16, AugmentConfig(jitter_p=1.0, jitter_strength=2.0, **ranges))
     for i, view in enumerate(colours.jitter_colours(views, p)):
         torch.testing.assert_close(view, TORCHVISION["colour jitter"](views[i], p, i), atol=MAGNIFIED, rtol=0)
+
+
+@pytest.mark.usefixtures("arithmetic")
+def test_jitter_is_exact_also_for_greys_and_pure_colours() -> None:
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])] * 3).T.reshape(3, 125)
+    views = torch.cat((corners, corners[:, :44]), dim=1).view(1, 3, 13, 13).repeat(64, 1, 1, 1)
+    p = parameters_of(64, 13, AugmentConfig(jitter_p=1.0, jitter_strength=2.0))
+    for i, view in enumerate(colours.jitter_colours(views, p)):
+        torch.testing.assert_close(view, TORCHVISION["colour jitter"](views[i], p, i), atol=MAGNIFIED, rtol=0)
+
+
+@pytest.mark.usefixtures("arithmetic")
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_jitter_leaves_its_input_and_views_that_are_not_chosen_as_they_are(size: int) -> None:
+    views = random_images(40, 3, size).float() / 255
+    before = views.clone()
+    p = parameters_of(40, size, AugmentConfig(jitter_p=0.5))
+    jittered = colours.jitter_colours(views, p)
+    assert torch.equal(views, before)
+    assert torch.equal(jittered[~p.jitter], views[~p.jitter])
+    assert not torch.equal(jittered[p.jitter], views[p.jitter])
 
 
 def test_hue_is_exact_also_for_greys_and_pure_colours() -> None:

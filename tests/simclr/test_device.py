@@ -6,13 +6,12 @@ import pytest
 import torch
 
 import simclr.device
+from simclr.cores import container_quota, usable_cores
 from simclr.device import (
     COMPILED_FROM_STEPS,
-    _container_quota,
     can_compile,
     choose_device,
     keep_heap_mapped,
-    usable_cores,
 )
 
 
@@ -50,8 +49,8 @@ def test_autocast_uses_the_chosen_precision() -> None:
 )
 def test_the_quota_of_a_container_is_read_in_whole_cores(tmp_path: Path, text: str, cores: int | None) -> None:
     (tmp_path / "cpu.max").write_text(text + "\n")
-    assert _container_quota(tmp_path / "cpu.max") == cores
-    assert _container_quota(tmp_path / "absent") is None
+    assert container_quota(tmp_path / "cpu.max") == cores
+    assert container_quota(tmp_path / "absent") is None
 
 
 def test_freed_memory_is_kept_where_glibc_allocates_and_the_choice_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
