@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.table import OURS, Row
+from simclr.chunks import for_each
 from simclr.config import EmbedConfig, EncoderConfig, PretrainConfig
 from simclr.datasets import Dataset, open_dataset, write_dataset
 from simclr.datasets.patterns import patterns
@@ -26,7 +27,6 @@ from simclr.encoding import SLICE, FeaturesAndProjections
 from simclr.events import Emit, Event, Progress, ignore
 from simclr.feature_cache import FeatureCache
 from simclr.runs import Run
-from simclr.views.chunks import for_each
 
 # Of the 50,000 that the goal names: a minute a turn on two cores, and on a GPU all of them.
 IMAGES, ALL_IMAGES = 2_090, 50_050

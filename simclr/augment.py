@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from simclr.chunks import cores, for_each, one_thread
 from simclr.config import AugmentConfig
-from simclr.views.chunks import cores, for_each, one_thread
 from simclr.views.colours import drop_colours, jitter_colours, solarise
 from simclr.views.crops import crop_and_flip, erase, rotate
 from simclr.views.filters import add_noise, blur

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from simclr.chunks import for_each
 from simclr.encoders import ImageFacts, prepare
 from simclr.events import Emit, Progress, ShouldStop, Stopped
 from simclr.training import REPORT_EVERY_S
-from simclr.views.chunks import for_each
 
 # On a CPU each core takes so many images through the whole network by itself; whatever the batch, the sums are then the same.
 SLICE = 64

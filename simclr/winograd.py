@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from simclr.chunks import for_each
 from simclr.native import Native, address, native
-from simclr.views.chunks import for_each
 
 SOURCE = Path(__file__).with_suffix(".c")
 # As in winograd.c.

@@ -12,13 +12,13 @@ from torch import Tensor
 from backend.vision.frames import Header
 from backend.vision.png import png
 from simclr.augment import ViewParameters, apply_parameters
+from simclr.chunks import cores, for_each
 from simclr.config import AugmentConfig
 from simclr.contact_sheet import contact_sheet
 from simclr.datasets.images import decode_image, to_square
 from simclr.overlap import boxes, drawn_overlaps, overlap
 from simclr.policy_parts import PARTS
 from simclr.step_by_step import joined, parts_alone, story, to_plain
-from simclr.views.chunks import cores, for_each
 from simclr.views.parameters import draw_chances, parameters_from
 
 Reply = tuple[Header, list[bytes]]

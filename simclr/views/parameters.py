@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from simclr.chunks import one_thread
 from simclr.config import AugmentConfig
-from simclr.views.chunks import one_thread
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 # torchvision tries as often to find a box that fits; RandomErasing's aspect ratios.

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from simclr import chunks
 from simclr.augment import OPERATIONS, draw_views
+from simclr.chunks import for_each
 from simclr.views import parameters
-from simclr.views.chunks import for_each
 from tests.simclr.torchvision_views import EVERYTHING, random_images
 
 IMAGES = random_images(300)  # three chunks
@@ -58,10 +59,38 @@ def test_chunks_are_shared_by_threads_of_one_core_each() -> None:
     assert [cores for _, cores in seen] == [1, 1]
 
 
+def test_two_callers_have_their_threads_each_where_there_are_cores_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "_cores", lambda: 4)
+    for_each(lambda _chunk: None, [0, 1], threads=2)  # the pool is there now: two callers at once might make one each
+    all_at_work = threading.Barrier(4, timeout=20)
+    callers = [threading.Thread(target=for_each, args=(lambda _chunk: all_at_work.wait(), [0, 1], 2)) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert not all_at_work.broken
+
+
+def test_no_more_threads_work_than_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "_cores", lambda: 4)
+    seen: set[int] = set()
+    done: list[int] = []
+
+    def work(chunk: int) -> None:
+        seen.add(threading.get_ident())
+        done.append(chunk)
+        # Long enough for others to take a chunk, if there were any.
+        torch.ones(256, 256) @ torch.ones(256, 256)
+
+    for_each(work, list(range(40)), threads=2)
+    assert sorted(done) == list(range(40))
+    assert len(seen) <= 2
+
+
 def test_a_single_chunk_or_thread_is_done_by_the_caller() -> None:
-    for chunks, threads in (([0], 4), ([0, 1, 2], 1)):
+    for given, threads in (([0], 4), ([0, 1, 2], 1)):
         seen: list[int] = []
-        for_each(lambda _chunk, to=seen: to.append(threading.get_ident()), chunks, threads)
+        for_each(lambda _chunk, to=seen: to.append(threading.get_ident()), given, threads)
         assert set(seen) == {threading.get_ident()}
 
 

@@ -5,6 +5,7 @@ takes a whole chunk through all operations waits for nobody. Torch releases Pyth
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import torch
 from simclr.cores import usable_cores
 
 Chunk = TypeVar("Chunk")
+STARTING_S = 60.0
 
 
 def cores(threads: int | None) -> int:
@@ -41,13 +43,17 @@ def for_each(work: Callable[[Chunk], None], chunks: list[Chunk], threads: int) -
         return
     # A thread starts with torch's defaults; tensors of inference mode may only be written in inference mode.
     inference = torch.is_inference_mode_enabled()
+    waiting = iter(chunks)
 
-    def work_as_caller(chunk: Chunk) -> None:
+    def work_as_caller() -> None:
         with torch.inference_mode(inference):
-            work(chunk)
+            for chunk in waiting:
+                work(chunk)
 
-    for _ in _pool(os.getpid(), threads).map(work_as_caller, chunks):
-        pass
+    # As many threads as there are cores, so that two callers, a view each, do not wait for each other.
+    pool = _pool(os.getpid(), max(threads, _cores()))
+    for done in [pool.submit(work_as_caller) for _ in range(min(threads, len(chunks)))]:
+        done.result()
 
 
 @contextmanager
@@ -74,7 +80,9 @@ def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
     """Threads that torch splits no work further on. A forked process has another number, and so starts its own."""
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, "views", initializer=_compute_alone)
-    for future in [pool.submit(torch.get_num_threads) for _ in range(threads)]:
+    # Each waits for all, or one that is done already would be given another's task, and the other thread would begin later.
+    all_there = threading.Barrier(threads, timeout=STARTING_S)
+    for future in [pool.submit(all_there.wait) for _ in range(threads)]:
         future.result()
     # Asking for one thread there also changed what threads started later get: this asks for what was before.
     torch.set_num_threads(before)
