@@ -31,8 +31,8 @@ MARKS = {"well": "[green]ok[/]  ", "idle": "[dim]–[/]   ", "ill": "[red]fix[/]
 SECOND_LOOK_S = 1.0
 PROBE = """
 import json, torch
-print(json.dumps({"torch": torch.__version__, "cuda": torch.cuda.is_available(),
-    "name": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"}))
+from simclr.device import choose_device
+print(json.dumps([torch.__version__, choose_device().reason]))
 """
 
 
@@ -220,5 +220,5 @@ def look_at_torch() -> Finding:
     if probe.returncode:
         reason = (probe.stderr.strip().splitlines() or ["no message"])[-1]
         return Finding("ill", f"torch: does not load ({reason}); run make clean and make again")
-    found = json.loads(probe.stdout.strip().splitlines()[-1])
-    return Finding("well", f"torch: {found['torch']}, jobs run on {found['name']}")
+    version, how = json.loads(probe.stdout.strip().splitlines()[-1])
+    return Finding("well", f"torch {version}: {how}")

@@ -153,6 +153,7 @@ def it_is_one_and_well(start: Start, lab: Started, data: Path) -> None:
     during = start("doctor")
     assert during.ended() == 0, during.printed
     assert "workers: 1 seen" in during.printed
+    assert re.search(r"torch \d\S+: Working on .+ and channels_last", during.printed)
 
 
 def a_second_one_is_refused_in_one_line(first: Started, second: Started) -> None:
