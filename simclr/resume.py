@@ -67,8 +67,8 @@ class Keeper:
         packed = io.BytesIO()
         # Into memory first: writing to a full disk, torch raises what does not say so.
         torch.save(self.about | {"state": state}, packed)
-        content = packed.getbuffer()
-        with writing(path, len(content)) as temporary, temporary.open("wb") as file:
+        # Released also by an error: Python 3.12.1 crashes where the error's frames are collected with it.
+        with packed.getbuffer() as content, writing(path, len(content)) as temporary, temporary.open("wb") as file:
             file.write(MARK + hashlib.sha256(content).hexdigest().encode() + b"\n")
             file.write(content)
         self.written_at = self.cadence.clock()
