@@ -32,7 +32,7 @@ class Device:
     """A choice of where to work; ``reason`` is a sentence for the person who watches.
 
     ``threads`` work on a training step together on a CPU, half of them on each view; an operation by itself has fewer.
-    ``compiler`` names torch's compiler where long trainings gain by one.
+    ``compiler`` names torch's compiler where long trainings gain by one; ``winograd`` is about 3×3 convolutions, see there.
     """
 
     device: torch.device
@@ -40,14 +40,15 @@ class Device:
     threads: int
     reason: str
     compiler: str | None = None
+    winograd: bool = False
 
     @property
     def name(self) -> str:
-        """What a result records, such as "cpu, bfloat16, 2 threads"."""
-        precision = "bfloat16" if self.bf16 else "float32"
+        """What a result records, such as "cpu, float32, Winograd, 2 threads"."""
         if self.device.type == "cuda":
-            return f"{torch.cuda.get_device_name(self.device)}, {precision}"
-        return f"cpu, {precision}, {self.threads} thread{'s' if self.threads != 1 else ''}"
+            return f"{torch.cuda.get_device_name(self.device)}, {_precision(self.bf16)}"
+        how = ", Winograd" if self.winograd else ""
+        return f"cpu, {_precision(self.bf16)}{how}, {self.threads} thread{'s' if self.threads != 1 else ''}"
 
     def autocast(self) -> torch.autocast:
         """The context for forward passes in training; float32 where bfloat16 does not pay."""
@@ -95,13 +96,13 @@ def choose_device() -> Device:
     why = "this CPU multiplies it in hardware" if bf16 else "this CPU has no bfloat16 instructions"
     cores = "1 thread" if threads == 1 else f"{threads} threads"
     heap = "; freed memory is kept for the next step" if kept else ""
-    convolutions = winograd.told()
-    how = f"{_precision(bf16)} and channels_last: {why}{heap}{convolutions}"
+    how = f"{_precision(bf16)} and channels_last: {why}{heap}{winograd.told()}"
     return Device(
         torch.device("cpu"),
         bf16,
         threads,
         f"Working on the CPU with {cores}, as no CUDA device was found, in {how}.",
+        winograd=winograd.compiled().functions is not None,
     )
 
 

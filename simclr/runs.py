@@ -104,7 +104,8 @@ def made_by() -> dict[str, str]:
 @cache
 def _code() -> str:
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
+    here = Path(__file__).parent
+    for source in sorted([*here.rglob("*.py"), *here.rglob("*.c")]):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from simclr import winograd
 from simclr.config import EncoderConfig
+from simclr.device import choose_device
 from simclr.encoders import seeded
 from simclr.native import Native
 from simclr.winograd import FEWEST_TILES, Conv3x3, compiled, suits, told
@@ -193,8 +194,12 @@ def test_whole_encoders_are_as_near_to_float64_as_with_torchs_own(
 
 
 def test_the_choice_says_how_convolutions_are_computed_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    device = choose_device()
+    assert device.winograd == (", Winograd" in device.name) == (told() == "; 3×3 convolutions by Winograd's method")
     monkeypatch.setattr(winograd, "compiled", lambda: Native(None, "there is no C compiler"))
     assert told() == "; 3×3 convolutions are torch's own, as there is no C compiler"
+    assert not choose_device().winograd
     monkeypatch.undo()
     monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda: True)
     assert compiled() == Native(None)
