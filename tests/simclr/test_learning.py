@@ -1,6 +1,6 @@
 """Does pretraining learn anything? Brief trainings on real images against the untrained network they start from.
 
-Half as wide as the recipes of ``benchmarks.learning``, and shorter. Those at full length, over three seeds, are in docs/LOG.md.
+Half as wide as the recipes of ``benchmarks.learning``, and shorter. Those at full length are in docs/LOG.md.
 """
 
 from pathlib import Path
@@ -10,10 +10,11 @@ import pytest
 from benchmarks.learning import RECIPES, learn, some_of
 from simclr.config import PretrainConfig
 from simclr.datasets import Dataset, open_dataset
-from simclr.results import Score
 from tests.simclr.conftest import SHARED_DATA
 
 pytestmark = pytest.mark.slow
+
+SEEDS = (0, 1, 2)
 
 
 def brief(name: str, epochs: int, seed: int) -> PretrainConfig:
@@ -22,37 +23,37 @@ def brief(name: str, epochs: int, seed: int) -> PretrainConfig:
     return usual.model_copy(update={"encoder": narrow, "epochs": epochs, "knn_every": epochs, "seed": seed})
 
 
-def scores(config: PretrainConfig, dataset: Dataset, folder: Path) -> dict[str, tuple[Score, Score]]:
-    """On test by strategy: after pretraining, and of the network it started from."""
-    found = learn(config, dataset, folder, beside=["untrained"])
-    return {
-        how: (found[f"trained {how}"].scores[1], found[f"untrained {how}"].scores[1]) for how in ("knn", "linear_probe")
-    }
+def gains(name: str, epochs: int, dataset: Dataset, folder: Path, measure: str = "accuracy") -> dict[str, float]:
+    """By strategy: how much more the pretrained encoder has on test than the network it started from, as a mean over SEEDS."""
+    strategies = ("knn", "linear_probe")
+    gained = dict.fromkeys(strategies, 0.0)
+    for seed in SEEDS:
+        found = learn(brief(name, epochs, seed), dataset, folder / str(seed), beside=["untrained"])
+        for how in strategies:
+            trained, untrained = (found[f"{start} {how}"].scores[1] for start in ("trained", "untrained"))
+            gained[how] += (getattr(trained, measure) - getattr(untrained, measure)) / len(SEEDS)
+    return gained
 
 
 def test_a_brief_pretraining_on_digits_raises_accuracy(tmp_path: Path) -> None:
-    """Seeds 0, 1 and 2 gave 0.131, 0.162 and 0.139 more by k-NN, and 0.125, 0.092 and 0.100 by a linear probe."""
-    found = scores(brief("digits", 12, seed=0), RECIPES["digits"].load(Path()), tmp_path)
-    for how, margin in (("knn", 0.10), ("linear_probe", 0.08)):
-        trained, untrained = found[how]
-        assert trained.accuracy > untrained.accuracy + margin, how
+    """Measured: 0.140 by k-NN and 0.113 by a linear probe."""
+    gained = gains("digits", 12, RECIPES["digits"].load(Path()), tmp_path)
+    assert gained["knn"] > 0.10
+    assert gained["linear_probe"] > 0.08
 
 
 def test_a_brief_pretraining_on_chest_x_rays_raises_the_auc(tmp_path: Path) -> None:
-    """Seeds 0, 1 and 2 gave 0.051, 0.096 and 0.049 more by k-NN, and 0.021, 0.038 and -0.004 by a linear probe."""
+    """Measured: 0.056 by k-NN and 0.019 by a linear probe."""
     source = SHARED_DATA / "pneumoniamnist.npz"
     if not source.exists():
         pytest.skip(f"{source} is not here: it is not shipped with the program")
-    found = scores(brief("PneumoniaMNIST", 4, seed=0), RECIPES["PneumoniaMNIST"].load(source), tmp_path)
-    for how, margin in (("knn", 0.03), ("linear_probe", 0.01)):
-        trained, untrained = (score.auc for score in found[how])
-        assert trained is not None
-        assert untrained is not None
-        assert trained > untrained + margin, how
+    gained = gains("PneumoniaMNIST", 4, RECIPES["PneumoniaMNIST"].load(source), tmp_path, "auc")
+    assert gained["knn"] > 0.03
+    assert gained["linear_probe"] > 0.01
 
 
 def test_a_brief_pretraining_on_photographs_raises_accuracy_by_five_points(tmp_path: Path, cifar10: Path) -> None:
-    """Seeds 0, 1 and 2 gave 0.085, 0.066 and 0.080 more by k-NN, and 0.085, 0.069 and 0.048 by a linear probe."""
+    """Measured: 0.082 by k-NN and 0.075 by a linear probe."""
     some = some_of(open_dataset(cifar10), {"train": 2_000, "val": 500, "test": 1_000})
-    for how, (trained, untrained) in scores(brief("CIFAR-10", 6, seed=0), some, tmp_path).items():
-        assert trained.accuracy > untrained.accuracy + 0.05, how
+    gained = gains("CIFAR-10", 6, some, tmp_path)
+    assert min(gained.values()) > 0.05
