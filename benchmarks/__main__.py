@@ -1,11 +1,11 @@
 """``make bench``: what is measured beside peers, in turns, as a table on the terminal and as JSON beside it.
 
 Turns are interleaved, so that a busy machine hurts all alike; medians are shown with their range. It measures, and passes no
-judgement. ``python -m benchmarks views losses training`` measures only those named. ``imports``, how fast archives become sets,
-``studio``, how soon views follow a slider, ``browse``, how a large set scrolls, ``dashboards``, how soon 2,000 results are
-filtered, ``search``, how soon neighbours are there (beside faiss), ``maps``, how a UMAP compares (beside umap-learn)
-and how 100,000 points are drawn, ``jobs``, how soon they obey, and ``load``, how the API bears it, have no other peers: their
-figures stand beside goals.
+judgement. ``python -m benchmarks views losses training`` measures only those named. ``convolutions`` stand beside torch's,
+``search``, how soon neighbours are there, beside faiss, and ``maps``, how a UMAP compares and how 100,000 points are drawn,
+beside umap-learn. ``imports``, how fast archives become sets, ``studio``, how soon views follow a slider, ``browse``, how a large
+set scrolls, ``dashboards``, how soon 2,000 results are filtered, ``jobs``, how soon they obey, and ``load``, how the API bears
+it, have no peers: their figures stand beside goals.
 """
 
 import logging
@@ -15,7 +15,21 @@ import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks import browse, dashboards, embed, imports, jobs, load, losses, maps, search, studio, training, views
+from benchmarks import (
+    browse,
+    convolutions,
+    dashboards,
+    embed,
+    imports,
+    jobs,
+    load,
+    losses,
+    maps,
+    search,
+    studio,
+    training,
+    views,
+)
 from benchmarks.table import write_json
 from simclr.device import choose_device
 
@@ -23,6 +37,7 @@ TURNS = 3
 SECTIONS = {
     "views": views.rows,
     "losses": losses.rows,
+    "convolutions": convolutions.rows,
     "training": training.rows,
     "embed": embed.rows,
     "imports": imports.rows,
