@@ -1,6 +1,6 @@
 """3×3 convolutions in a fraction of the products, for CPUs whose libraries spend them all; the arithmetic is in winograd.c.
 
-Source: Lavin & Gray 2016, arXiv:1509.09308. Against float64 the results are no further off than torch's own in float32.
+Source: Lavin & Gray 2016, arXiv:1509.09308. Against float64 the results are about as near as torch's own in float32.
 """
 
 import ctypes
@@ -107,7 +107,7 @@ class _Work:
     def convolve(self) -> Tensor:
         (count, _, height, width), channels = self.x.shape, self.weight.shape[0]
         shape = (count, channels, -(-height // self.stride), -(-width // self.stride))
-        made = torch.empty(shape, memory_format=LAYOUT)
+        made = torch.empty(shape, dtype=self.x.dtype, device=self.x.device, memory_format=LAYOUT)
         self._convolve(self.functions.winograd_convolve, self._spread(back=False), self.x, made)
         return made
 
@@ -149,14 +149,14 @@ class _Work:
 
     def _spread(self, *, back: bool) -> Tensor:
         """The weights at every point."""
-        spread = torch.empty(POINTS[self.stride] * self.weight.shape[0] * self.weight.shape[1])
+        spread = self.x.new_empty(POINTS[self.stride] * self.weight.shape[0] * self.weight.shape[1])
         self.functions.winograd_weights(self._shape(0), ctypes.c_long(back), address(self.weight), address(spread))
         return spread
 
     def _rooms(self, more: int = 0) -> Tensor:
         """What every part works in: floats for all points of ``TILES`` tiles, and for ``more`` beside."""
         outputs, inputs = self.weight.shape[:2]
-        return torch.empty(len(self.parts), POINTS[self.stride] * (TILES * (inputs + outputs) + more))
+        return self.x.new_empty(len(self.parts), POINTS[self.stride] * (TILES * (inputs + outputs) + more))
 
     def _shape(self, part: int) -> Any:
         outputs, inputs, height, width = *self.weight.shape[:2], *self.x.shape[2:]

@@ -101,7 +101,8 @@ def solarise(views: Tensor, parameters: ViewParameters) -> Tensor:
 def _jittered(functions: ctypes.CDLL, views: Tensor, parameters: ViewParameters) -> Tensor:
     """By colours.c, view by view."""
     p, (count, channels, size, _) = parameters, views.shape
-    drawn = [x.contiguous() for x in (p.jitter, p.order, p.brightness, p.contrast, p.saturation, p.hue)]
+    factors = (x.float().contiguous() for x in (p.brightness, p.contrast, p.saturation, p.hue))
+    drawn = [p.jitter.bool().contiguous(), p.order.long().contiguous(), *factors]
     jittered = views.clone(memory_format=torch.contiguous_format)
     functions.jitter_colours(
         address(jittered), *map(ctypes.c_long, (count, channels, size * size)), *map(address, drawn)

@@ -1,5 +1,7 @@
 """Each operation alone equals torchvision's, given the same parameters."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -108,6 +110,17 @@ def test_jitter_leaves_its_input_and_views_that_are_not_chosen_as_they_are(size:
     assert torch.equal(views, before)
     assert torch.equal(jittered[~p.jitter], views[~p.jitter])
     assert not torch.equal(jittered[p.jitter], views[p.jitter])
+
+
+@pytest.mark.usefixtures("arithmetic")
+def test_jitter_takes_parameters_however_they_lie_in_memory() -> None:
+    views = random_images(24, 3, 8).float() / 255
+    p = parameters_of(24, 8, AugmentConfig(jitter_p=1.0))
+    order = torch.empty(4, 24, dtype=torch.int64).copy_(p.order.T).T
+    assert not order.is_contiguous()
+    hue = torch.stack((p.hue, p.brightness), dim=1)[:, 0]
+    other = replace(p, hue=hue, order=order)
+    assert torch.equal(colours.jitter_colours(views, other), colours.jitter_colours(views, p))
 
 
 def test_hue_is_exact_also_for_greys_and_pure_colours() -> None:

@@ -139,6 +139,21 @@ def test_weights_and_gradients_may_be_laid_out_otherwise(layout: torch.memory_fo
     assert off(other.weight.grad, exact.grad) < ROUNDING
 
 
+@NEEDS_IT
+def test_torchs_default_precision_does_not_matter() -> None:
+    ours, x = convolution(16, 32, 1), random(32, 16, 8, 8)
+    expected = ours(x)
+    torch.set_default_dtype(torch.float64)
+    try:
+        made = ours(x)
+        made.sum().backward()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(made, expected)
+    assert ours.weight.grad is not None
+    assert ours.weight.grad.dtype == torch.float32
+
+
 @pytest.mark.parametrize(
     ("x", "channels_in", "channels_out"),
     [
