@@ -6,8 +6,9 @@ takes a whole chunk through all operations waits for nobody. Torch releases Pyth
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import TypeVar
@@ -48,11 +49,18 @@ def for_each(work: Callable[[Chunk], None], chunks: list[Chunk], threads: int) -
     def work_as_caller() -> None:
         with torch.inference_mode(inference):
             for chunk in waiting:
-                work(chunk)
+                try:
+                    work(chunk)
+                except BaseException:
+                    # Nobody begins another one.
+                    deque(waiting, maxlen=0)
+                    raise
 
     # As many threads as there are cores, so that two callers, a view each, do not wait for each other.
     pool = _pool(os.getpid(), max(threads, _cores()))
-    for done in [pool.submit(work_as_caller) for _ in range(min(threads, len(chunks)))]:
+    begun = [pool.submit(work_as_caller) for _ in range(min(threads, len(chunks)))]
+    wait(begun)
+    for done in begun:
         done.result()
 
 

@@ -104,6 +104,26 @@ def test_what_goes_wrong_in_a_chunk_is_raised(threads: int) -> None:
         for_each(work, [0, 1, 2, 3], threads)
 
 
+def test_after_an_error_no_other_chunk_is_begun_and_nobody_is_still_at_work() -> None:
+    begun: list[int] = []
+    both_at_work = threading.Barrier(2, timeout=60)
+    ended: list[int] = []
+
+    def work(chunk: int) -> None:
+        begun.append(chunk)
+        both_at_work.wait()
+        if chunk == 0:
+            raise ValueError("chunk 0 is torn")
+        for _ in range(50):
+            torch.ones(256, 256) @ torch.ones(256, 256)
+        ended.append(chunk)
+
+    with pytest.raises(ValueError, match="chunk 0 is torn"):
+        for_each(work, list(range(20)), threads=2)
+    assert sorted(begun) == [0, 1]
+    assert ended == [1]
+
+
 def test_no_threads_at_all_are_refused() -> None:
     with pytest.raises(ValueError, match="threads must be 1 or more, not 0"):
         views(0)
