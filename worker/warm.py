@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 RUNNER = (sys.executable, "-m", "worker.runner")
 LAST_LINES = 30
+PRINTED_S = 5.0  # how long the end of a job waits for the thread that reads what it printed
 LINE_LIMIT = 500  # characters of a line on stderr that are kept
 LOG_LIMIT = 200  # lines on stderr of one job that become events; all of them go to the worker's log
 
@@ -91,7 +92,7 @@ class WarmRunner:
 
     def last_words(self) -> str:
         """The last lines that the job which exited, or the runner itself, wrote to stderr."""
-        self._stderr_is_read.wait(timeout=1.0)
+        self._stderr_is_read.wait(timeout=PRINTED_S)
         return "\n".join(self._stderr)
 
     def run(self, order: Order) -> None:
@@ -103,7 +104,7 @@ class WarmRunner:
         self._begin(Command(do="try", trial=trial))
 
     def _begin(self, command: Command) -> None:
-        self._stderr_is_read.wait(timeout=1.0)
+        self._stderr_is_read.wait(timeout=PRINTED_S)
         self._stderr_is_read.clear()
         self._stderr.clear()
         self._lines_heard = 0
@@ -136,10 +137,12 @@ class WarmRunner:
         """End the runner, and with it its job."""
         self._process.kill()
         self._process.wait()
-        for reader in self._readers:
+        if self._process.stdin is not None:
+            _close_quietly(self._process.stdin)
+        for reader, pipe in zip(self._readers, (self._process.stdout, self._process.stderr), strict=True):
             reader.join(timeout=1.0)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
+            # Whoever still reads, from a pipe that a stray process holds open, must not have it closed in the middle.
+            if pipe is not None and not reader.is_alive():
                 _close_quietly(pipe)
 
     def _send(self, command: Command) -> None:
@@ -162,6 +165,9 @@ class WarmRunner:
                 self.device, self.device_name = message.device, name_of(message.type, self._given)
                 self._ready.set()
             else:
+                if isinstance(message, Exited):
+                    # Whoever hears of the end listens no longer: what the job printed comes before it.
+                    self._stderr_is_read.wait(timeout=PRINTED_S)
                 self._inbox.put(message)
         self._gone.set()
         self._ready.set()

@@ -5,8 +5,10 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import IO
 
 import pytest
 from sqlalchemy import select
@@ -139,6 +141,27 @@ def test_what_libraries_print_does_not_disturb_the_job_and_is_shown(
     shown = messages(catalogue, job_id)
     assert "raw bytes on stdout" in shown
     assert "a program prints" in shown
+
+
+def test_what_a_job_prints_last_is_shown_however_late_it_is_read(
+    catalogue: Catalogue, settings: Settings, dataset_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overhear = WarmRunner._overhear
+
+    def slowly(lines: IO[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            time.sleep(0.3)  # as on a machine that has other things to do
+            yield line
+
+    monkeypatch.setattr(WarmRunner, "_overhear", lambda runner, stderr: overhear(runner, slowly(stderr)))
+    slow = a_slot(catalogue, settings)
+    slow.open()
+    try:
+        job_id = play(catalogue, dataset_id, "chatter")
+        until_state(catalogue, job_id, State.SUCCEEDED)
+        assert "a program prints" in messages(catalogue, job_id)
+    finally:
+        slow.close()
 
 
 def test_a_refused_job_fails_with_the_reason_and_is_not_tried_again(
