@@ -50,6 +50,7 @@ def test_it_is_compiled_again_only_when_it_has_changed(tmp_path: Path) -> None:
 
 
 @NEEDS_A_COMPILER
+@pytest.mark.slow
 def test_processes_that_compile_at_once_all_get_it_and_leave_one_file(tmp_path: Path) -> None:
     path = source(tmp_path)
     ask = f"from pathlib import Path; from simclr.native import native; assert native(Path({str(path)!r})).functions"
