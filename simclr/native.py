@@ -37,8 +37,10 @@ class Native:
 @cache
 def native(source: Path) -> Native:
     """Compile ``source``, unless it is already, and load it."""
-    if os.name != "posix" or platform.machine() != "x86_64" or not torch.cpu._is_avx2_supported():
-        return Native(None, "this CPU is none of x86-64 with AVX2")
+    # torch says either where there is FMA too; AVX2 alone would not do.
+    can = torch.backends.cpu.get_cpu_capability() in {"AVX2", "AVX512"}
+    if os.name != "posix" or platform.machine() != "x86_64" or not can:
+        return Native(None, "this CPU is none of x86-64 with AVX2 and FMA")
     digest = hashlib.sha256(source.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:16]
     kept = source.parent / "__pycache__" / f"{source.stem}-{digest}.so"
     try:

@@ -32,6 +32,9 @@ enum {
     CHANNELS = 4096, /* at most; see winograd.py */
 };
 
+/* What winograd.py says too, which allots the room; a test compares them. */
+const long winograd_tiles = TILES, winograd_columns = COLUMNS, winograd_channels = CHANNELS;
+
 static const float ZEROS[CHANNELS];
 
 /* Of a convolution: how many images, of what size, with how many channels before and after it. Functions are given the stride

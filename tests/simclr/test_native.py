@@ -78,8 +78,11 @@ def test_a_machine_without_a_compiler_or_of_another_kind_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(torch.cpu, "_is_avx2_supported", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "there is no C compiler, none of cc, gcc, clang" in native(source(tmp_path)).why_not
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    assert native(source(tmp_path)).why_not == "this CPU is none of x86-64 with AVX2 and FMA"
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     monkeypatch.setattr(module.platform, "machine", lambda: "riscv64")
-    assert native(source(tmp_path)).why_not == "this CPU is none of x86-64 with AVX2"
+    assert native(source(tmp_path)).why_not == "this CPU is none of x86-64 with AVX2 and FMA"

@@ -1,6 +1,7 @@
 """3×3 convolutions by Winograd's method are those of torch, forwards and backwards."""
 
 import copy
+import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -137,6 +138,14 @@ def test_weights_and_gradients_may_be_laid_out_otherwise(layout: torch.memory_fo
     functional.conv2d(x.double(), exact, padding=1).mean(dim=(2, 3)).sum().backward()
     assert exact.grad is not None
     assert off(other.weight.grad, exact.grad) < ROUNDING
+
+
+@NEEDS_IT
+def test_the_room_that_is_allotted_is_what_the_arithmetic_takes() -> None:
+    functions = compiled().functions
+    assert functions is not None
+    said = [ctypes.c_long.in_dll(functions, f"winograd_{name}").value for name in ("tiles", "columns", "channels")]
+    assert said == [winograd.TILES, winograd.CHANNELS_STEP, winograd.MOST_CHANNELS]
 
 
 @NEEDS_IT
