@@ -4,13 +4,15 @@ Where the processor has a faster way of its own (simclr/winograd.py), both are t
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from unittest import mock
 
 import torch
 
 from benchmarks.table import OURS, Row, in_turns
 from simclr import winograd
+from simclr.chunks import one_thread
 from simclr.native import Native
 from simclr.winograd import Conv3x3
 
@@ -29,12 +31,15 @@ LAYERS = [
 
 def rows(turns: int) -> list[Row]:
     """Milliseconds of a pass forwards and backwards."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return [_row(*layer, turns) for layer in LAYERS]
-    finally:
-        torch.set_num_threads(threads)
+
+
+@contextmanager
+def torchs_own() -> Iterator[None]:
+    """Convolutions are computed as if nothing were compiled."""
+    with mock.patch.object(winograd, "compiled", return_value=Native(None)):
+        yield
 
 
 def _row(before: int, after: int, stride: int, images: int, size_px: int, turns: int) -> Row:
@@ -45,12 +50,12 @@ def _row(before: int, after: int, stride: int, images: int, size_px: int, turns:
     def step() -> None:
         torch.autograd.grad(convolution(x), (x, convolution.weight), gradient)
 
-    def torchs_own() -> float:
-        with mock.patch.object(winograd, "compiled", return_value=Native(None)):
+    def theirs() -> float:
+        with torchs_own():
             return milliseconds(step)
 
     title = f"3×3 convolution, {before} to {after} channels, stride {stride}, {images} images of {size_px} px"
-    contenders = {OURS: lambda: milliseconds(step), "torch's own": torchs_own}
+    contenders = {OURS: lambda: milliseconds(step), "torch's own": theirs}
     return in_turns(title, "ms", contenders, turns, higher_is_better=False)
 
 

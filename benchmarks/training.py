@@ -14,16 +14,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks import peers
+from benchmarks.convolutions import torchs_own
 from benchmarks.table import OURS, Row, in_turns
 from simclr import device as devices
-from simclr import winograd
 from simclr.config import FollowConfig, PretrainConfig
 from simclr.datasets import Dataset
 from simclr.datasets.patterns import patterns
@@ -31,7 +30,6 @@ from simclr.device import Device, choose_device
 from simclr.events import Event, Progress, Stopped, ignore, never
 from simclr.halves import halves
 from simclr.loss import nt_xent
-from simclr.native import Native
 from simclr.optim import build_optimizer
 from simclr.presets import pretrain_preset
 from simclr.pretrain import Network, features_and_projections, pretrain
@@ -149,7 +147,7 @@ def sharing(device: Device) -> float:
 
 
 def without_winograd(device: Device) -> float:
-    with mock.patch.object(winograd, "compiled", return_value=Native(None)):
+    with torchs_own():
         return computing(device)
 
 
